@@ -1,0 +1,154 @@
+"""The only writer of the trail. An event is written in the transaction of what it tells of, or not at all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection
+
+from .canonical import encode, iso_utc, plain
+from .ids import uuid7
+from .kinds import KINDS
+from .models import Event, Pending
+from .rows import insert_rows
+
+ACTOR_KINDS = frozenset({"person", "agent", "policy", "system"})
+NOW = {
+    "postgresql": "SELECT date_trunc('milliseconds', clock_timestamp())",
+    "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')",
+}
+
+
+class TrailError(Exception):
+    """Something that may not enter the trail."""
+
+
+class UnknownKind(TrailError):
+    """An event of a kind that `audit/kinds.py` does not list."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"kind: {kind!r} is not in audit/kinds.py; expected one of its {len(KINDS)} kinds")
+
+
+class OutsideTransaction(TrailError):
+    """An event written on its own could outlive, or be outlived by, what it tells of."""
+
+    def __init__(self) -> None:
+        super().__init__("the trail is written inside transaction.atomic(), together with the change it records")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it. `kind` is person, agent, policy or system; `label` is the name at the time."""
+
+    kind: str
+    id: str
+    label: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in ACTOR_KINDS:
+            raise ValueError(f"kind: {self.kind!r}; expected one of {', '.join(sorted(ACTOR_KINDS))}")
+
+
+SYSTEM = Actor("system", "", "Countersign")
+
+
+def person(user: Any) -> Actor:
+    """The actor for a user account."""
+    return Actor("person", str(user.pk), user.get_full_name() or user.get_username())
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event to be recorded. `subject` is (type, id); `workflow` and `queue` say who may see it."""
+
+    kind: str
+    subject: tuple[str, str]
+    actor: Actor
+    run: str = ""
+    workflow: str = ""
+    queue: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def record(
+    kind: str,
+    *,
+    subject: tuple[str, Any],
+    actor: Actor,
+    run: Any = "",
+    workflow: str = "",
+    queue: str = "",
+    data: Mapping[str, Any] | None = None,
+) -> Event:
+    """Record one event, now by the database's clock. UnknownKind, OutsideTransaction; TypeError for data without a
+    canonical form."""
+    entry = Entry(
+        kind,
+        (subject[0], str(subject[1])),
+        actor,
+        str(run),
+        workflow,
+        queue,
+        data or {},
+    )
+    _refuse_outside_transaction()
+    return record_many([entry], at=database_now())[0]
+
+
+def record_many(entries: Sequence[Entry], *, at: datetime) -> list[Event]:
+    """Record events in this order, all at `at` (cut to milliseconds), in two statements. Errors as `record()`."""
+    _refuse_outside_transaction()
+    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    stamp = iso_utc(at, "milliseconds")
+    events = [_event(entry, at, stamp) for entry in entries]
+    insert_rows(events)
+    insert_rows([Pending(event_id=event.id) for event in events])
+    return events
+
+
+def database_now() -> datetime:
+    """The database's clock in UTC, whole milliseconds: worker clocks may disagree with each other."""
+    with connection.cursor() as cursor:
+        cursor.execute(NOW[connection.vendor])
+        now = cursor.fetchone()[0]
+    return now.astimezone(UTC) if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)
+
+
+def _event(entry: Entry, at: datetime, stamp: str) -> Event:
+    if entry.kind not in KINDS:
+        raise UnknownKind(entry.kind)
+    key, actor = uuid7(), entry.actor
+    subject_type, subject_id = entry.subject
+    body = {
+        "v": 1,
+        "id": str(key),
+        "kind": entry.kind,
+        "subject": [subject_type, subject_id],
+        "actor": {"kind": actor.kind, "id": actor.id},
+        "at": stamp,
+        "run": entry.run,
+        "workflow": entry.workflow,
+        "queue": entry.queue,
+        "data": plain(entry.data),
+    }
+    return Event(
+        id=key,
+        at=at,
+        kind=entry.kind,
+        subject_type=subject_type,
+        subject_id=subject_id,
+        run=entry.run,
+        workflow=entry.workflow,
+        queue=entry.queue,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_label=actor.label[:200],
+        body=encode(body),
+    )
+
+
+def _refuse_outside_transaction() -> None:
+    if not connection.in_atomic_block:
+        raise OutsideTransaction
