@@ -1,0 +1,28 @@
+from .access import ApiToken
+from .document import Document, DocumentPage
+from .policy import Policy, PolicyRule, PolicyVersion
+from .run import Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task
+from .workflow import AgentAccount, DataSource, ExchangeRate, SourceRow, Workflow, WorkflowVersion
+
+__all__ = [
+    "AgentAccount",
+    "ApiToken",
+    "DataSource",
+    "Decision",
+    "Document",
+    "DocumentPage",
+    "Effect",
+    "ExchangeRate",
+    "Heartbeat",
+    "Hold",
+    "Incident",
+    "Policy",
+    "PolicyRule",
+    "PolicyVersion",
+    "Run",
+    "RunDocument",
+    "SourceRow",
+    "Task",
+    "Workflow",
+    "WorkflowVersion",
+]

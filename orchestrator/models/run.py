@@ -1,0 +1,295 @@
+"""One execution of a workflow: its tasks, decisions, effects and incidents."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from audit.ids import uuid7
+
+from .document import Document
+from .policy import PolicyVersion
+from .workflow import WorkflowVersion
+
+
+class Run(models.Model):
+    """One execution, pinned to a workflow version and a policy version."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "pending"
+        RUNNING = "running", "running"
+        WAITING = "waiting", "waiting for a person"
+        SUSPENDED = "suspended", "suspended"
+        CANCELLING = "cancelling", "being cancelled"
+        SUCCEEDED = "succeeded", "succeeded"
+        REJECTED = "rejected", "rejected"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    ENDED = (Status.SUCCEEDED, Status.REJECTED, Status.FAILED, Status.CANCELLED)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    version = models.ForeignKey(WorkflowVersion, models.PROTECT, related_name="runs")
+    policy_version = models.ForeignKey(PolicyVersion, models.PROTECT, null=True, related_name="runs")
+    status = models.CharField(max_length=12, choices=Status, default=Status.RUNNING)
+    resumes_to = models.CharField(max_length=12, blank=True, help_text="The status a suspended run goes back to.")
+    outcome = models.CharField(max_length=300, blank=True)
+    round = models.PositiveIntegerField(default=1, help_text="Grows when the run is sent back to an earlier step.")
+    subject = models.CharField(max_length=200, blank=True)
+    business_key = models.CharField(max_length=200, blank=True)
+    input = models.JSONField(default=dict)
+    key = models.CharField(max_length=200, blank=True, help_text="Idempotency key of whoever started it.")
+    request_digest = models.CharField(max_length=64, blank=True)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    started_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+    deadline = models.DateTimeField(null=True)
+    documents = models.ManyToManyField(Document, through="RunDocument", related_name="runs")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["started_by", "key"], condition=~Q(key=""), name="run_key_once"),
+            models.CheckConstraint(condition=Q(status__in=Status), name="run_status_known"),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True)
+                ^ Q(status__in=("succeeded", "rejected", "failed", "cancelled")),
+                name="run_ended_has_a_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-started_at", "-id"], name="run_newest"),
+            models.Index(fields=["version", "status"], name="run_by_version"),
+            models.Index(fields=["subject"], name="run_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.id}"
+
+
+class RunDocument(models.Model):
+    run = models.ForeignKey(Run, models.PROTECT)
+    document = models.ForeignKey(Document, models.PROTECT)
+    role = models.CharField(max_length=60, help_text="The input it fills, or 'attachment'.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "document", "role"], name="run_document_once")]
+
+
+class Task(models.Model):
+    """A step of one run. The row exists from the moment the step is ready: what is still to come is read from the
+    definition."""
+
+    class Status(models.TextChoices):
+        READY = "ready", "ready"
+        RUNNING = "running", "running"
+        RETRY_WAIT = "retry_wait", "waiting to try again"
+        WAITING = "waiting", "waiting"
+        INCIDENT = "incident", "needs an operator"
+        SUCCEEDED = "succeeded", "succeeded"
+        SKIPPED = "skipped", "skipped"
+        FAILED = "failed", "failed"
+        REJECTED = "rejected", "rejected"
+        CANCELLED = "cancelled", "cancelled"
+
+    DONE = (Status.SUCCEEDED, Status.SKIPPED)
+    OPEN = (Status.READY, Status.RUNNING, Status.RETRY_WAIT, Status.WAITING, Status.INCIDENT)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(Run, models.PROTECT, related_name="tasks")
+    step = models.CharField(max_length=60)
+    kind = models.CharField(max_length=20)
+    status = models.CharField(max_length=12, choices=Status)
+    round = models.PositiveIntegerField(default=1)
+    attempts = models.PositiveIntegerField(default=0)
+    fence = models.PositiveIntegerField(default=0, help_text="Grows with every claim; an older result is dropped.")
+    lane = models.CharField(max_length=20, default="default", help_text="Which workers may claim it.")
+    ready_at = models.DateTimeField(null=True, help_text="Set exactly while claimable, perhaps in the future.")
+    lease_until = models.DateTimeField(null=True, help_text="Set exactly while leased.")
+    error = models.CharField(max_length=500, blank=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "step"], name="one_task_per_step"),
+            models.CheckConstraint(condition=Q(status__in=Status), name="task_status_known"),
+            models.CheckConstraint(
+                condition=Q(ready_at__isnull=True) ^ Q(status__in=("ready", "retry_wait")), name="task_ready_has_a_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_until__isnull=True) ^ Q(status="running"), name="task_running_has_a_lease"
+            ),
+        ]
+        # NULL tests and not a status literal: a prepared statement has a parameter there and could not use the index.
+        indexes = [
+            models.Index(fields=["ready_at", "id"], name="task_ready", condition=Q(ready_at__isnull=False)),
+            models.Index(fields=["lease_until"], name="task_leased", condition=Q(lease_until__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step} of {self.run_id}"
+
+
+class Decision(models.Model):
+    """One recorded judgement on a run; a run's decisions in order are the context its later steps see. Insert only."""
+
+    class ActorKind(models.TextChoices):
+        AGENT = "agent", "agent"
+        POLICY = "policy", "policy"
+        PERSON = "person", "person"
+        SYSTEM = "system", "system"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(Run, models.PROTECT, related_name="decisions")
+    task = models.ForeignKey(Task, models.PROTECT, related_name="decisions")
+    step = models.CharField(max_length=60)
+    round = models.PositiveIntegerField(default=1)
+    actor_kind = models.CharField(max_length=10, choices=ActorKind)
+    actor = models.CharField(max_length=120, help_text="Agent name, policy name or the person's name at the time.")
+    actor_version = models.CharField(max_length=40, blank=True)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    verdict = models.CharField(max_length=20)
+    confidence = models.FloatField(null=True)
+    rationale = models.TextField(blank=True)
+    output = models.JSONField(default=dict)
+    corrections = models.JSONField(default=dict, help_text="JSON pointer into the case data: new value.")
+    evidence = models.JSONField(default=list)
+    trace = models.JSONField(default=dict, help_text="A policy's evaluation, rule by rule.")
+    policy_version = models.ForeignKey(PolicyVersion, models.PROTECT, null=True, related_name="+")
+    cost = models.DecimalField(max_digits=12, decimal_places=6, default=0)
+    based_on = models.CharField(max_length=64, help_text="Digest of what was judged.")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["made_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.verdict}"
+
+
+class Effect(models.Model):
+    """One change outside. Authorised → in flight is the one point of no return."""
+
+    class State(models.TextChoices):
+        AUTHORISED = "authorised", "authorised"
+        IN_FLIGHT = "in_flight", "in flight"
+        UNKNOWN = "unknown", "in doubt"
+        VOID = "void", "void"
+        CONFIRMED = "confirmed", "confirmed"
+        FAILED = "failed", "failed"
+
+    class Klass(models.TextChoices):
+        """What the outside offers, which decides what may be repeated (ARCHITECTURE.md, Effects)."""
+
+        KEYED = "K", "deduplicates by our key"
+        NATURAL = "N", "refuses a second natural key"
+        QUERYABLE = "Q", "can be asked"
+        NEITHER = "X", "neither"
+
+    DEAD = (State.VOID, State.FAILED)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(Run, models.PROTECT, related_name="effects")
+    task = models.ForeignKey(Task, models.PROTECT, null=True, related_name="effects")
+    step = models.CharField(max_length=60)
+    round = models.PositiveIntegerField(default=1)
+    kind = models.CharField(max_length=80)
+    connector = models.CharField(max_length=40)
+    klass = models.CharField(max_length=1, choices=Klass)
+    state = models.CharField(max_length=12, choices=State, default=State.AUTHORISED)
+    key = models.CharField(max_length=64, unique=True, help_text="Derived, never with an attempt number.")
+    business_key = models.CharField(max_length=250, blank=True)
+    payload = models.JSONField()
+    payload_digest = models.CharField(max_length=64)
+    packet_digest = models.CharField(max_length=64, blank=True, help_text="The case packet that was approved.")
+    policy_digest = models.CharField(max_length=64, blank=True)
+    fence = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    ref = models.CharField(max_length=200, blank=True, help_text="What the outside calls it.")
+    error = models.CharField(max_length=500, blank=True)
+    authorised_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "business_key"],
+                condition=~Q(state__in=("void", "failed")) & ~Q(business_key=""),
+                name="one_live_effect_per_business_key",
+            ),
+            models.CheckConstraint(condition=Q(state__in=State), name="effect_state_known"),
+            models.CheckConstraint(condition=Q(klass__in=Klass), name="effect_class_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.business_key or self.key}"
+
+
+class Incident(models.Model):
+    """What needs an operator: exhausted retries, an effect in doubt, a crash loop."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(Run, models.PROTECT, related_name="incidents")
+    task = models.ForeignKey(Task, models.PROTECT, null=True, related_name="incidents")
+    effect = models.ForeignKey(Effect, models.PROTECT, null=True, related_name="incidents")
+    kind = models.CharField(max_length=40)
+    detail = models.CharField(max_length=500)
+    opened_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    resolution = models.CharField(max_length=40, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-opened_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(resolved_at__isnull=True) | (Q(resolved_by__isnull=False) & ~Q(reason="")),
+                name="resolved_by_somebody_for_a_reason",
+            )
+        ]
+        permissions = [("resolve_incident", "Can resolve incidents")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.detail}"
+
+
+class Hold(models.Model):
+    """While a hold is in force, no effect it covers is sent."""
+
+    class Scope(models.TextChoices):
+        ALL = "all", "every effect"
+        KIND = "kind", "one kind of effect"
+        CONNECTOR = "connector", "one connector"
+        AGENT = "agent", "one agent"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    scope = models.CharField(max_length=10, choices=Scope)
+    value = models.CharField(max_length=80, blank=True, help_text="Which kind, connector or agent; empty for all.")
+    reason = models.CharField(max_length=300)
+    pulled_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    pulled_at = models.DateTimeField(db_default=Now())
+    released_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    released_at = models.DateTimeField(null=True)
+
+    class Meta:
+        permissions = [("pull_hold", "Can stop and release effects")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scope", "value"], condition=Q(released_at__isnull=True), name="one_hold_in_force"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_scope_display()} {self.value}".strip()
+
+
+class Heartbeat(models.Model):
+    """When a worker was last seen, by the database's clock."""
+
+    name = models.CharField(max_length=120, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,202 @@
+"""Human work: where it waits, who must look, what they answered."""
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from audit.ids import uuid7
+from orchestrator.models import Run, Task
+
+
+class ReviewPolicy(models.Model):
+    """How a queue's cases are decided: how many people, how fast, and how long an answer may be taken back."""
+
+    class Recommendation(models.TextChoices):
+        ALWAYS = "always", "shown at once"
+        AFTER_CHOICE = "after_choice", "shown after the choice"
+        NEVER = "never", "never shown"
+
+    name = models.SlugField(max_length=60, unique=True)
+    quorum = models.PositiveSmallIntegerField(default=1, help_text="Different people who must approve at each level.")
+    undo_seconds = models.PositiveSmallIntegerField(default=10, help_text="0: an answer counts at once.")
+    sla_minutes = models.PositiveIntegerField(default=480, help_text="Due this long after a case arrives.")
+    validity_hours = models.PositiveIntegerField(default=24, help_text="A page opened longer ago cannot decide.")
+    max_rounds = models.PositiveSmallIntegerField(default=5, help_text="How often a case may be sent back.")
+    recommendation = models.CharField(max_length=12, choices=Recommendation, default=Recommendation.AFTER_CHOICE)
+
+    class Meta:
+        verbose_name_plural = "review policies"
+        constraints = [models.CheckConstraint(condition=Q(quorum__gte=1), name="quorum_is_at_least_one")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ReviewLevel(models.Model):
+    """A further group that must approve, in order, after the queue's own reviewers."""
+
+    policy = models.ForeignKey(ReviewPolicy, models.CASCADE, related_name="levels")
+    position = models.PositiveSmallIntegerField(default=1)
+    group = models.ForeignKey(Group, models.PROTECT, related_name="+")
+    above = models.DecimalField(
+        max_digits=16, decimal_places=2, default=0, help_text="Only for amounts above this, in BASE_CURRENCY."
+    )
+
+    class Meta:
+        ordering = ["policy", "position"]
+        constraints = [models.UniqueConstraint(fields=["policy", "group"], name="level_group_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group} above {self.above}"
+
+
+class Queue(models.Model):
+    """Where reviews wait. Who may see and decide them are object permissions on the queue."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.SlugField(max_length=60, unique=True)
+    title = models.CharField(max_length=120)
+    policy = models.ForeignKey(ReviewPolicy, models.PROTECT, related_name="queues")
+    escalates_to = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["title"]
+        permissions = [  # view_queue comes from Django
+            ("decide", "Can decide cases in this queue"),
+            ("reroute", "Can send cases of this queue elsewhere"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Review(models.Model):
+    """The human side of a waiting task, one per round. The same row is the wait and the inbox item."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "open"
+        CLAIMED = "claimed", "claimed"
+        ESCALATED = "escalated", "escalated"
+        APPROVED = "approved", "approved"
+        REJECTED = "rejected", "rejected"
+        REROUTED = "rerouted", "rerouted"
+        STALE = "stale", "out of date"
+        RECALLED = "recalled", "taken back"
+        EXPIRED = "expired", "expired"
+        WITHDRAWN = "withdrawn", "withdrawn"
+
+    LIVE = (Status.OPEN, Status.CLAIMED, Status.ESCALATED)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    task = models.ForeignKey(Task, models.PROTECT, related_name="reviews")
+    run = models.ForeignKey(Run, models.PROTECT, related_name="reviews")
+    queue = models.ForeignKey(Queue, models.PROTECT, related_name="reviews")
+    round = models.PositiveIntegerField(default=1)
+    status = models.CharField(max_length=12, choices=Status, default=Status.OPEN)
+    level = models.PositiveSmallIntegerField(default=0, help_text="Index into levels: whose turn it is.")
+    levels = models.JSONField(default=list, help_text='[{"group": name or "", "quorum": n, "why": words}, …]')
+    title = models.CharField(max_length=200)
+    number = models.CharField(max_length=120, blank=True, help_text="Invoice number or the like, for searching.")
+    vendor = models.CharField(max_length=200, blank=True)
+    amount_base = models.BigIntegerField(null=True, help_text="Exposure in minor units of BASE_CURRENCY.")
+    amount = models.CharField(max_length=40, blank=True, help_text='As the document says it: "38669.29 EUR".')
+    reasons = models.JSONField(default=list, help_text="The rules that stopped it: name, route, words, values.")
+    packet = models.JSONField(help_text="The case as it is put before people (packet.py).")
+    packet_digest = models.CharField(max_length=64)
+    policy_digest = models.CharField(max_length=64, blank=True)
+    opened_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    overdue_at = models.DateTimeField(null=True, help_text="When it was escalated for being late.")
+    claimed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    claimed_until = models.DateTimeField(null=True)
+    asked = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    delegated_to = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    settled_at = models.DateTimeField(null=True)
+    undo_until = models.DateTimeField(null=True, help_text="Until then the settled answer may be taken back.")
+    answer = models.JSONField(default=dict, help_text="What was settled: verdict, corrections, target, by whom.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["task", "round"], name="one_review_per_round"),
+            models.UniqueConstraint(
+                fields=["task"], condition=Q(status__in=("open", "claimed", "escalated")), name="one_live_review_per_task"
+            ),
+            models.CheckConstraint(condition=Q(status__in=Status), name="review_status_known"),
+            models.CheckConstraint(
+                condition=~Q(status="claimed") | Q(claimed_by__isnull=False, claimed_until__isnull=False),
+                name="claimed_by_somebody",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["queue", "status", "due_at", "id"], name="review_inbox"),
+            models.Index(fields=["run"], name="review_by_run"),
+            models.Index(fields=["number"], name="review_number"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in self.LIVE
+
+
+class Approval(models.Model):
+    """One reviewer's signed answer in a review, bound to what was shown. Insert only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    review = models.ForeignKey(Review, models.PROTECT, related_name="approvals")
+    round = models.PositiveIntegerField()
+    level = models.PositiveSmallIntegerField()
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=12)
+    reason = models.CharField(max_length=60, blank=True, help_text="Reason code.")
+    comment = models.TextField(blank=True)
+    corrections = models.JSONField(default=dict)
+    target = models.CharField(max_length=120, blank=True)
+    nonce = models.CharField(max_length=80, unique=True)
+    packet_digest = models.CharField(max_length=64)
+    response = models.JSONField(default=dict, help_text="What the reviewer was told; the same nonce gets it again.")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["review", "reviewer"],
+                condition=Q(verdict__in=("approve", "reject")),
+                name="one_vote_per_reviewer_and_round",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reviewer}: {self.verdict}"
+
+
+class Draft(models.Model):
+    """What a person has entered on a case and not recorded. It belongs to the person and is never cleared by others."""
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="drafts")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    data = models.JSONField(default=dict)
+    saved_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "user"], name="one_draft_each")]
+
+
+class Preference(models.Model):
+    """How a person likes to work."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", "as the device"
+        LIGHT = "light", "light"
+        DARK = "dark", "dark"
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="preference")
+    undo_seconds = models.PositiveSmallIntegerField(default=10)
+    theme = models.CharField(max_length=10, choices=Theme, default=Theme.SYSTEM)
+    single_keys = models.BooleanField(default=True)
+    auto_next = models.BooleanField(default=True)
