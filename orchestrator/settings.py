@@ -1,6 +1,5 @@
 """Settings, all of them read from the environment. README.md lists each with its default."""
 
-import sys
 from pathlib import Path
 
 import environ
@@ -15,10 +14,9 @@ VAR_DIR.mkdir(parents=True, exist_ok=True)
 DEBUG = env.bool("DEBUG", default=False)
 DEFAULT_SECRET_KEY = "only-for-a-laptop-set-SECRET_KEY-in-production"
 SECRET_KEY = env("SECRET_KEY", default=DEFAULT_SECRET_KEY)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "testserver"])
+LOOPBACK_HOSTS = ["127.0.0.1", "localhost"]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=LOOPBACK_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-if header := env("SECURE_PROXY_HEADER", default=""):
-    SECURE_PROXY_SSL_HEADER = (header, "https")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -72,11 +70,11 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
 POSTGRES_OPTIONS = {"server_side_binding": True, "prepare_threshold": 2}
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'countersign.sqlite3'}")}
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    SQLITE_OPTIONS if DATABASES["default"]["ENGINE"].endswith("sqlite3") else POSTGRES_OPTIONS
-)
-DATABASES["default"]["CONN_MAX_AGE"] = None
+DATABASE = env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'countersign.sqlite3'}")
+USES_SQLITE = DATABASE["ENGINE"].endswith("sqlite3")
+DATABASE["OPTIONS"] = {**(SQLITE_OPTIONS if USES_SQLITE else POSTGRES_OPTIONS), **DATABASE.get("OPTIONS", {})}
+DATABASE["CONN_MAX_AGE"] = None
+DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "guardian.backends.ObjectPermissionBackend"]
@@ -90,7 +88,17 @@ LOGIN_REDIRECT_URL = "/queue/"
 LOGOUT_REDIRECT_URL = LOGIN_URL
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=False)
+
+# Naming the header by which a proxy reports TLS declares that people come over https, and only so.
+SECURE_PROXY_HEADER = env("SECURE_PROXY_HEADER", default="")  # as Django spells it: HTTP_X_FORWARDED_PROTO
+BEHIND_TLS = bool(SECURE_PROXY_HEADER)
+SECURE_PROXY_SSL_HEADER = (SECURE_PROXY_HEADER, "https") if BEHIND_TLS else None
+SECURE_SSL_REDIRECT = BEHIND_TLS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # probes come from inside, without TLS
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if BEHIND_TLS else 0)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=BEHIND_TLS)
+# Subdomains and the browsers' preload list belong to the owner of the whole domain, not to one service in it.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -116,6 +124,7 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns where it is missing, though its finders need nothing there
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 
@@ -173,6 +182,10 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="WARNING")},
 }
 
-PRODUCTION = bool(env("DATABASE_URL", default="")) and not DEBUG and "pytest" not in sys.modules
-if PRODUCTION and SECRET_KEY == DEFAULT_SECRET_KEY and not env.bool("ALLOW_DEFAULT_SECRET_KEY", default=False):
-    raise ImproperlyConfigured("SECRET_KEY: a default value is in use with DATABASE_URL set; set a long random value.")
+# A laptop is SQLite, answering itself; whatever else runs without DEBUG holds other people's money.
+ON_A_LAPTOP = USES_SQLITE and set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS)
+if SECRET_KEY == DEFAULT_SECRET_KEY and not (DEBUG or ON_A_LAPTOP):
+    raise ImproperlyConfigured(
+        "SECRET_KEY: the default is known to everyone and is refused in production (another database than SQLite, "
+        "or ALLOWED_HOSTS beyond this machine); set 50 random characters or more, kept secret."
+    )

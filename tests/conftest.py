@@ -1,0 +1,68 @@
+"""Fixtures every test may use: the services of this run, a browser, a real worker process."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import running, wait_until
+from tests.services import KINDS, PROJECT_DIR, chosen_kind, process_environment
+
+# Playwright's synchronous API runs an event loop in the test's thread, where Django would refuse the database.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+MARKED_BY_FIXTURE = {"page": "browser", "celery_worker_process": "processes"}
+
+
+@dataclass(frozen=True)
+class Services:
+    """Which real services this run uses."""
+
+    vendor: str  # what connection.vendor must say
+    database_url: str
+    redis_url: str  # empty: the embedded broker
+    var_dir: Path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture, marker in MARKED_BY_FIXTURE.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
+
+
+@pytest.fixture(scope="session")
+def services() -> Services:
+    return Services(
+        vendor=KINDS[chosen_kind()],
+        database_url=os.environ["DATABASE_URL"],
+        redis_url=os.environ.get("REDIS_URL", ""),
+        var_dir=Path(os.environ["VAR_DIR"]),
+    )
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The system's Chromium; `make test` installs it where it is missing."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    arguments = [*QUIET, "--no-first-run", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    return {**browser_type_launch_args, "executable_path": executable, "args": arguments}
+
+
+@pytest.fixture
+def celery_worker_process(transactional_db: None, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A real worker on the test's database and broker; it is ready when the test begins."""
+    command = [sys.executable, "-m", "celery", "-A", "orchestrator", "--workdir", str(PROJECT_DIR), "worker"]
+    options = ["-P", "threads", "-c", "2", "-l", "INFO", "--without-gossip", "--without-mingle"]
+    log = tmp_path / "worker.log"
+    with running([*command, *options], log, signal.SIGTERM, env=process_environment()) as process:
+        wait_until(lambda: " ready." in log.read_text(errors="replace"), "the Celery worker", process, log)
+        yield process

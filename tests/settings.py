@@ -1,0 +1,10 @@
+"""The product's settings, with a database in a file (so that real worker processes see it) and cheap passwords."""
+
+from orchestrator.settings import *  # noqa: F403
+from orchestrator.settings import DATABASES, VAR_DIR
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
