@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection
 
-from .canonical import encode, iso_utc, plain
+from .canonical import encode_plain, iso_utc, plain
 from .ids import uuid7
 from .kinds import KINDS
 from .models import Event, Pending
@@ -145,7 +145,7 @@ def _event(entry: Entry, at: datetime, stamp: str) -> Event:
         actor_kind=actor.kind,
         actor_id=actor.id,
         actor_label=actor.label[:200],
-        body=encode(body),
+        body=encode_plain(body),
     )
 
 
