@@ -12,7 +12,7 @@ VAR_DIR = Path(env("VAR_DIR", default=str(BASE_DIR / "var")))
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 DEBUG = env.bool("DEBUG", default=False)
-DEFAULT_SECRET_KEY = "only-for-a-laptop-set-SECRET_KEY-in-production"
+DEFAULT_SECRET_KEY = "only-for-a-laptop-set-SECRET_KEY-in-production"  # noqa: S105 - refused below
 SECRET_KEY = env("SECRET_KEY", default=DEFAULT_SECRET_KEY)
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost"]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=LOOPBACK_HOSTS)

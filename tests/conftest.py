@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from tests.guards import lift_guards_while_emptying
 from tests.servers import running, wait_until
 from tests.services import KINDS, PROJECT_DIR, chosen_kind, process_environment
 
 # Playwright's synchronous API runs an event loop in the test's thread, where Django would refuse the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+lift_guards_while_emptying()
 
 QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 MARKED_BY_FIXTURE = {"page": "browser", "celery_worker_process": "processes"}

@@ -50,3 +50,16 @@ def test_the_browser_shows_the_sign_in_page(page, live_server) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_process_is_ready_on_this_broker(celery_worker_process) -> None:
     assert celery_worker_process.poll() is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_append_only_guards_stand_in_transactional_tests_too() -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'")
+        else:
+            cursor.execute("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'")
+        assert cursor.fetchone()[0] > 0
+        if connection.vendor == "postgresql":
+            cursor.execute("SHOW session_replication_role")
+            assert cursor.fetchone()[0] == "origin"
