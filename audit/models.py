@@ -1,10 +1,66 @@
 """The append-only record. Guard triggers (migration 0002) refuse to change or remove an event."""
 
+import hashlib
+import json
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
 from django.db import models
+from django.db.models import Q
 from django.urls import reverse
 
+from .filters import Filters
 from .ids import uuid7
 from .kinds import KINDS
+from .scopes import Scopes
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def visible_to(self, scopes: Scopes) -> Self:
+        """What may be seen. Absence of a scope means no."""
+        if scopes.everything:
+            return self
+        seen = Q(queue__in=scopes.queues) & ~Q(queue="") | Q(queue="", workflow__in=scopes.workflows) & ~Q(workflow="")
+        if scopes.actor_id:
+            seen |= Q(actor_kind="person", actor_id=scopes.actor_id)
+        return self.filter(seen)
+
+    def matching(self, filters: Filters) -> Self:
+        events = self
+        if filters.kinds:
+            events = events.filter(kind__in=filters.kinds)
+        if filters.actor:
+            events = events.filter(Q(actor_id=filters.actor) | Q(actor_label=filters.actor))
+        if filters.runs:
+            events = events.filter(run__in=filters.runs)
+        if filters.workflow:
+            events = events.filter(workflow=filters.workflow)
+        if filters.queue:
+            events = events.filter(queue=filters.queue)
+        if filters.since:
+            events = events.filter(at__gte=filters.since)
+        if filters.until:
+            events = events.filter(at__lt=filters.until)
+        return events.about(filters.q) if filters.q else events
+
+    def about(self, text: str) -> Self:
+        """Events of the subject or run with this id, or the event itself."""
+        same = Q(subject_id=text) | Q(run=text)
+        try:
+            return self.filter(same | Q(pk=UUID(text)))
+        except ValueError:
+            return self.filter(same)
+
+    def before(self, at: datetime, key: UUID) -> Self:
+        """Older than this place. The first condition is what an index can start from."""
+        return self.filter(Q(at__lte=at) & (Q(at__lt=at) | Q(id__lt=key)))
+
+    def after(self, at: datetime, key: UUID) -> Self:
+        return self.filter(Q(at__gte=at) & (Q(at__gt=at) | Q(id__gt=key))).oldest_first()
+
+    def oldest_first(self) -> Self:
+        return self.order_by("at", "id")
 
 
 class Event(models.Model):
@@ -24,6 +80,8 @@ class Event(models.Model):
     actor_label = models.CharField(max_length=200, blank=True)
     body = models.BinaryField()  # canonical JSON, the exact bytes that are hashed later
 
+    objects = EventQuerySet.as_manager()
+
     class Meta:
         ordering = ["-at", "-id"]
         indexes = [
@@ -34,6 +92,7 @@ class Event(models.Model):
             models.Index(fields=["workflow", "at"], name="audit_event_workflow"),
             models.Index(fields=["queue", "at"], name="audit_event_queue"),
             models.Index(fields=["actor_id", "at"], name="audit_event_actor"),
+            models.Index(fields=["actor_label", "at"], name="audit_event_label"),
         ]
 
     def __str__(self) -> str:
@@ -46,9 +105,24 @@ class Event(models.Model):
     def title(self) -> str:
         return KINDS.get(self.kind, self.kind)
 
+    @property
+    def data(self) -> Any:
+        """What the event says beyond who, what and when."""
+        return json.loads(bytes(self.body))["data"]
+
+    @property
+    def text(self) -> str:
+        """The canonical bytes as people can read them."""
+        return bytes(self.body).decode()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the record, 64 hexadecimal digits."""
+        return hashlib.sha256(self.body).hexdigest()
+
 
 class Pending(models.Model):
-    """An event that has no place in the tree yet. No foreign key: it would cost a lookup per event and guard nothing."""
+    """An event without a place in the tree yet. No foreign key: a lookup per event would guard nothing."""
 
     event_id = models.UUIDField(primary_key=True)
 

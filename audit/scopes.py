@@ -1,0 +1,23 @@
+"""What a person may see of the trail. Who that is, the project says: `settings.AUDIT_VISIBLE_SCOPES`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """Visible are: everything; or events of these queues, events of these workflows that belong to no queue, and what
+    the person did."""
+
+    everything: bool = False
+    workflows: frozenset[str] = frozenset()
+    queues: frozenset[str] = frozenset()
+    actor_id: str = ""
+
+
+def visible_scopes(user: Any) -> Scopes:
+    """The scopes of `user`, by the function `settings.AUDIT_VISIBLE_SCOPES` names."""
+    return import_string(settings.AUDIT_VISIBLE_SCOPES)(user)

@@ -1,0 +1,36 @@
+"""What the pages of the trail need to show records to people."""
+
+from typing import Any
+
+from django import template
+
+register = template.Library()
+BADGES = {"agent": "who bot", "policy": "who sys", "system": "who sys"}
+
+
+@register.filter
+def initials(name: str) -> str:
+    """Two letters for a badge: `Mara Lindholm` is ML, `invoices.read` is IN."""
+    words = name.split()
+    return "".join(word[0] for word in (words[0], words[-1])).upper() if len(words) > 1 else name[:2].upper()
+
+
+@register.filter
+def badge(actor_kind: str) -> str:
+    """The classes of the badge of a person, an agent, or the machinery."""
+    return BADGES.get(actor_kind, "who")
+
+
+@register.filter
+def lines(data: Any) -> list[tuple[str, Any]]:
+    """Nested data as (path, value), one line per value, in order: `{"a": {"b": [1]}}` is `[("a › b › 1", 1)]`."""
+    return list(_lines(data, ()))
+
+
+def _lines(value: Any, path: tuple[str, ...]) -> Any:
+    inner = value.items() if isinstance(value, dict) else enumerate(value, 1) if isinstance(value, list) else None
+    if inner is None or not value:
+        yield " › ".join(path), value
+        return
+    for key, item in inner:
+        yield from _lines(item, (*path, str(key).replace("_", " ")))
