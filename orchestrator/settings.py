@@ -142,6 +142,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below is in force in workers too
 CELERY_TASK_DEFAULT_QUEUE = "engine"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_DB_REUSE_MAX = 10**9  # otherwise the fix-up closes the database connection around every job
@@ -152,13 +153,15 @@ if REDIS_URL:
 else:
     BROKER_DIR = VAR_DIR / "broker"
     BROKER_DIR.mkdir(parents=True, exist_ok=True)
-    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_URL = "filesystem://localhost"  # the name says nothing; without one kombu warns
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(BROKER_DIR),
         "data_folder_out": str(BROKER_DIR),
         "control_folder": str(BROKER_DIR / "control"),
         "polling_interval": 0.05,
     }
+CELERY_BEAT_SCHEDULE = {"sweep": {"task": "countersign.sweep", "schedule": 15.0}}
+CELERY_TASK_ROUTES = {"countersign.work_slowly": {"queue": "ocr"}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 
 # Kinds of step, by dotted path: orchestrator never imports reviews.
@@ -168,7 +171,10 @@ STEP_HANDLERS = {
     "join": "orchestrator.steps.join.JoinStep",
     "review": "reviews.steps.ReviewStep",
 }
+# What the sweeper looks after besides the engine's own tasks: {name: dotted path of a function returning a count}.
+SWEEPERS = {"overdue_reviews": "reviews.services.sweep_reviews"}
 AGENT_MODULES = ["orchestrator.agents.invoices", "orchestrator.agents.vendors", "orchestrator.agents.payments"]
+QUEUE_NAMES = "reviews.services.queue_names"
 AUDIT_VISIBLE_SCOPES = "orchestrator.permissions.visible_scopes"
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")

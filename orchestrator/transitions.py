@@ -69,7 +69,13 @@ def check(table: Moves, model: str, sources: Iterable[str], target: str) -> None
 
 
 def _guarded(
-    model: type[models.Model], table: Moves, field: str, ids: Iterable, sources: Iterable[str], target: str, values: dict
+    model: type[models.Model],
+    table: Moves,
+    field: str,
+    ids: Iterable,
+    sources: Iterable[str],
+    target: str,
+    values: dict,
 ) -> int:
     sources = tuple(sources)
     check(table, model.__name__, sources, target)

@@ -72,20 +72,23 @@ class Queue(models.Model):
         return self.title
 
 
+class ReviewStatus(models.TextChoices):
+    OPEN = "open", "open"
+    CLAIMED = "claimed", "claimed"
+    ESCALATED = "escalated", "escalated"
+    APPROVED = "approved", "approved"
+    REJECTED = "rejected", "rejected"
+    REROUTED = "rerouted", "rerouted"
+    STALE = "stale", "out of date"
+    RECALLED = "recalled", "taken back"
+    EXPIRED = "expired", "expired"
+    WITHDRAWN = "withdrawn", "withdrawn"
+
+
 class Review(models.Model):
     """The human side of a waiting task, one per round. The same row is the wait and the inbox item."""
 
-    class Status(models.TextChoices):
-        OPEN = "open", "open"
-        CLAIMED = "claimed", "claimed"
-        ESCALATED = "escalated", "escalated"
-        APPROVED = "approved", "approved"
-        REJECTED = "rejected", "rejected"
-        REROUTED = "rerouted", "rerouted"
-        STALE = "stale", "out of date"
-        RECALLED = "recalled", "taken back"
-        EXPIRED = "expired", "expired"
-        WITHDRAWN = "withdrawn", "withdrawn"
+    Status = ReviewStatus
 
     LIVE = (Status.OPEN, Status.CLAIMED, Status.ESCALATED)
 
@@ -121,9 +124,11 @@ class Review(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["task", "round"], name="one_review_per_round"),
             models.UniqueConstraint(
-                fields=["task"], condition=Q(status__in=("open", "claimed", "escalated")), name="one_live_review_per_task"
+                fields=["task"],
+                condition=Q(status__in=("open", "claimed", "escalated")),
+                name="one_live_review_per_task",
             ),
-            models.CheckConstraint(condition=Q(status__in=Status), name="review_status_known"),
+            models.CheckConstraint(condition=Q(status__in=ReviewStatus.values), name="review_status_known"),
             models.CheckConstraint(
                 condition=~Q(status="claimed") | Q(claimed_by__isnull=False, claimed_until__isnull=False),
                 name="claimed_by_somebody",

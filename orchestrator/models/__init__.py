@@ -1,5 +1,6 @@
 from .access import ApiToken
 from .document import Document, DocumentPage
+from .ledger import LedgerEntry
 from .policy import Policy, PolicyRule, PolicyVersion
 from .run import Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task
 from .workflow import AgentAccount, DataSource, ExchangeRate, SourceRow, Workflow, WorkflowVersion
@@ -16,6 +17,7 @@ __all__ = [
     "Heartbeat",
     "Hold",
     "Incident",
+    "LedgerEntry",
     "Policy",
     "PolicyRule",
     "PolicyVersion",

@@ -28,7 +28,9 @@ class Policy(models.Model):
     sample_percent = models.DecimalField(
         max_digits=5, decimal_places=2, default=0, help_text="Share of runs drawn for the quality sample, 0 to 100."
     )
-    current = models.ForeignKey("PolicyVersion", models.PROTECT, null=True, blank=True, editable=False, related_name="+")
+    current = models.ForeignKey(
+        "PolicyVersion", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
 
     class Meta:
         ordering = ["title"]
@@ -79,6 +81,7 @@ class PolicyVersion(models.Model):
     policy = models.ForeignKey(Policy, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     content = models.JSONField()
+    sample_percent = models.DecimalField(max_digits=5, decimal_places=2, default=0)
     digest = models.CharField(max_length=64)
     published_at = models.DateTimeField(db_default=Now())
     published_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")

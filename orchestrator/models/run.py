@@ -12,19 +12,22 @@ from .policy import PolicyVersion
 from .workflow import WorkflowVersion
 
 
+class RunStatus(models.TextChoices):
+    PENDING = "pending", "pending"
+    RUNNING = "running", "running"
+    WAITING = "waiting", "waiting for a person"
+    SUSPENDED = "suspended", "suspended"
+    CANCELLING = "cancelling", "being cancelled"
+    SUCCEEDED = "succeeded", "succeeded"
+    REJECTED = "rejected", "rejected"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
 class Run(models.Model):
     """One execution, pinned to a workflow version and a policy version."""
 
-    class Status(models.TextChoices):
-        PENDING = "pending", "pending"
-        RUNNING = "running", "running"
-        WAITING = "waiting", "waiting for a person"
-        SUSPENDED = "suspended", "suspended"
-        CANCELLING = "cancelling", "being cancelled"
-        SUCCEEDED = "succeeded", "succeeded"
-        REJECTED = "rejected", "rejected"
-        FAILED = "failed", "failed"
-        CANCELLED = "cancelled", "cancelled"
+    Status = RunStatus
 
     ENDED = (Status.SUCCEEDED, Status.REJECTED, Status.FAILED, Status.CANCELLED)
 
@@ -49,10 +52,9 @@ class Run(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["started_by", "key"], condition=~Q(key=""), name="run_key_once"),
-            models.CheckConstraint(condition=Q(status__in=Status), name="run_status_known"),
+            models.CheckConstraint(condition=Q(status__in=RunStatus.values), name="run_status_known"),
             models.CheckConstraint(
-                condition=Q(ended_at__isnull=True)
-                ^ Q(status__in=("succeeded", "rejected", "failed", "cancelled")),
+                condition=Q(ended_at__isnull=True) ^ Q(status__in=("succeeded", "rejected", "failed", "cancelled")),
                 name="run_ended_has_a_time",
             ),
         ]
@@ -75,21 +77,24 @@ class RunDocument(models.Model):
         constraints = [models.UniqueConstraint(fields=["run", "document", "role"], name="run_document_once")]
 
 
+class TaskStatus(models.TextChoices):
+    READY = "ready", "ready"
+    RUNNING = "running", "running"
+    RETRY_WAIT = "retry_wait", "waiting to try again"
+    WAITING = "waiting", "waiting"
+    INCIDENT = "incident", "needs an operator"
+    SUCCEEDED = "succeeded", "succeeded"
+    SKIPPED = "skipped", "skipped"
+    FAILED = "failed", "failed"
+    REJECTED = "rejected", "rejected"
+    CANCELLED = "cancelled", "cancelled"
+
+
 class Task(models.Model):
     """A step of one run. The row exists from the moment the step is ready: what is still to come is read from the
     definition."""
 
-    class Status(models.TextChoices):
-        READY = "ready", "ready"
-        RUNNING = "running", "running"
-        RETRY_WAIT = "retry_wait", "waiting to try again"
-        WAITING = "waiting", "waiting"
-        INCIDENT = "incident", "needs an operator"
-        SUCCEEDED = "succeeded", "succeeded"
-        SKIPPED = "skipped", "skipped"
-        FAILED = "failed", "failed"
-        REJECTED = "rejected", "rejected"
-        CANCELLED = "cancelled", "cancelled"
+    Status = TaskStatus
 
     DONE = (Status.SUCCEEDED, Status.SKIPPED)
     OPEN = (Status.READY, Status.RUNNING, Status.RETRY_WAIT, Status.WAITING, Status.INCIDENT)
@@ -112,7 +117,7 @@ class Task(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["run", "step"], name="one_task_per_step"),
-            models.CheckConstraint(condition=Q(status__in=Status), name="task_status_known"),
+            models.CheckConstraint(condition=Q(status__in=TaskStatus.values), name="task_status_known"),
             models.CheckConstraint(
                 condition=Q(ready_at__isnull=True) ^ Q(status__in=("ready", "retry_wait")), name="task_ready_has_a_time"
             ),
@@ -167,24 +172,30 @@ class Decision(models.Model):
         return f"{self.actor}: {self.verdict}"
 
 
+class EffectState(models.TextChoices):
+    AUTHORISED = "authorised", "authorised"
+    IN_FLIGHT = "in_flight", "in flight"
+    UNKNOWN = "unknown", "in doubt"
+    VOID = "void", "void"
+    CONFIRMED = "confirmed", "confirmed"
+    FAILED = "failed", "failed"
+
+
+class EffectClass(models.TextChoices):
+    """What the outside offers, which decides what may be repeated (ARCHITECTURE.md, Effects)."""
+
+    KEYED = "K", "deduplicates by our key"
+    NATURAL = "N", "refuses a second natural key"
+    QUERYABLE = "Q", "can be asked"
+    NEITHER = "X", "neither"
+
+
 class Effect(models.Model):
     """One change outside. Authorised → in flight is the one point of no return."""
 
-    class State(models.TextChoices):
-        AUTHORISED = "authorised", "authorised"
-        IN_FLIGHT = "in_flight", "in flight"
-        UNKNOWN = "unknown", "in doubt"
-        VOID = "void", "void"
-        CONFIRMED = "confirmed", "confirmed"
-        FAILED = "failed", "failed"
+    State = EffectState
 
-    class Klass(models.TextChoices):
-        """What the outside offers, which decides what may be repeated (ARCHITECTURE.md, Effects)."""
-
-        KEYED = "K", "deduplicates by our key"
-        NATURAL = "N", "refuses a second natural key"
-        QUERYABLE = "Q", "can be asked"
-        NEITHER = "X", "neither"
+    Klass = EffectClass
 
     DEAD = (State.VOID, State.FAILED)
 
@@ -218,8 +229,8 @@ class Effect(models.Model):
                 condition=~Q(state__in=("void", "failed")) & ~Q(business_key=""),
                 name="one_live_effect_per_business_key",
             ),
-            models.CheckConstraint(condition=Q(state__in=State), name="effect_state_known"),
-            models.CheckConstraint(condition=Q(klass__in=Klass), name="effect_class_known"),
+            models.CheckConstraint(condition=Q(state__in=EffectState.values), name="effect_state_known"),
+            models.CheckConstraint(condition=Q(klass__in=EffectClass.values), name="effect_class_known"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,28 @@
+"""What agents hand on about differences between sources. The case page is made from these, whatever the flow."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Option(BaseModel):
+    """One of the values a reviewer may believe, and who says so."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: str | None
+    source: str  # words for a person: "invoice", "order 4500129377"
+
+
+class Discrepancy(BaseModel):
+    """Two sources disagree, or something expected is missing. A step lists its own under `discrepancies`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str  # closed vocabulary of the agent: "price_over", "bank_account_changed"
+    severity: Literal["stop", "note"]
+    title: str  # "Unit price, line 0020"
+    message: str  # what differs, with both values, units and the limit
+    line: str | None = None  # the document's own line id
+    pointer: str | None = None  # RFC 6901 pointer into the case data that a correction would replace
+    options: list[Option] = []

@@ -1,0 +1,98 @@
+"""What can be done outside: each kind of effect, how its payload is made from the case, and who carries it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from orchestrator.definitions import lookup
+
+from .base import Connector
+from .http import HttpConnector
+from .ledger import LedgerConnector
+
+Payload = dict[str, str | None]
+
+
+class PayloadProblem(ValueError):
+    """The case does not hold what the effect needs; the message says what is missing, in a clerk's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`question` is what the reviewer is asked, made from the payload."""
+
+    kind: str
+    title: str
+    payload: Callable[[Mapping[str, Any]], Payload]
+    question: str
+    required: tuple[str, ...]
+
+
+_actions: dict[str, Action] = {}
+
+
+def action(kind: str, *, title: str, question: str, required: tuple[str, ...]) -> Callable:
+    """Registers the function that makes the payload of an effect kind from the case data."""
+
+    def register(function: Callable[[Mapping[str, Any]], Payload]) -> Callable:
+        _actions[kind] = Action(kind, title, function, question, required)
+        return function
+
+    return register
+
+
+def get_action(kind: str) -> Action:
+    return _actions[kind]
+
+
+def action_kinds() -> list[str]:
+    return sorted(_actions)
+
+
+def connector_for(kind: str) -> Connector:
+    """The ERP where one is configured, else the built-in ledger."""
+    return HttpConnector() if settings.ERP_BASE_URL else LedgerConnector()
+
+
+def payload_of(kind: str, data: Mapping[str, Any]) -> Payload:
+    """The payload for this case; PayloadProblem names what is missing."""
+    found = get_action(kind)
+    payload = found.payload(data)
+    missing = [name for name in found.required if not payload.get(name)]
+    if missing:
+        raise PayloadProblem(f"{found.title} needs {', '.join(name.replace('_', ' ') for name in missing)}")
+    return payload
+
+
+@action(
+    "erp.pay_invoice",
+    title="Pay the invoice",
+    question="Pay {vendor_name} {amount} {currency} for invoice {invoice_number}?",
+    required=("vendor_id", "vendor_name", "invoice_number", "amount", "currency", "iban"),
+)
+def pay_invoice(data: Mapping[str, Any]) -> Payload:
+    invoice, vendor = lookup(data, ["read", "invoice"]) or {}, data.get("vendor") or {}
+    return {
+        "vendor_id": vendor.get("vendor_id"),
+        "vendor_name": vendor.get("name"),
+        "invoice_number": invoice.get("invoice_number"),
+        "amount": invoice.get("payable"),
+        "currency": invoice.get("currency"),
+        "iban": invoice.get("iban") or vendor.get("iban"),
+        "due_date": invoice.get("due_date"),
+        "order_reference": invoice.get("order_reference"),
+    }
+
+
+@action(
+    "erp.reverse_payment",
+    title="Reverse the payment",
+    question="Reverse the payment of invoice {invoice_number} to {vendor_name}?",
+    required=("vendor_id", "invoice_number", "amount", "currency"),
+)
+def reverse_payment(data: Mapping[str, Any]) -> Payload:
+    return {
+        name: pay_invoice(data)[name] for name in ("vendor_id", "vendor_name", "invoice_number", "amount", "currency")
+    }

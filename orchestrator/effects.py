@@ -1,0 +1,234 @@
+"""Effects: proposed to people, authorised once, sent after the one point of no return.
+
+Authorised → in flight happens under the run's lock, with every digest recomputed and no hold in force. Until then a
+rejection or a recall makes the effect void; after it, nothing does.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from audit.ids import uuid7
+from audit.log import SYSTEM, Actor, record
+
+from . import endings, transitions
+from .case import Case
+from .connectors.actions import PayloadProblem, connector_for, get_action, payload_of
+from .connectors.base import Sent
+from .definitions import Step, render
+from .digests import digest
+from .models import Effect, Hold, Run
+from .pinned import Pinned, definition_of
+
+
+class EffectError(Exception):
+    """Base of what keeps an effect from being authorised or sent."""
+
+
+class AlreadyLive(EffectError):
+    """The same business key is being paid, or was, by another run."""
+
+    def __init__(self, kind: str, business_key: str):
+        super().__init__(f"{kind} for {business_key} is already under way or done in another run")
+
+
+class OnHold(EffectError):
+    """A hold is in force: nothing is sent until it is released."""
+
+    def __init__(self, hold: Hold):
+        super().__init__(f"on hold ({hold}): {hold.reason}")
+
+
+class NotAuthorised(EffectError):
+    """What would be sent is not what was authorised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What an approval would set free. `problem` says why it cannot be done as the case stands."""
+
+    step: str
+    kind: str
+    title: str
+    question: str
+    business_key: str
+    payload: dict[str, Any]
+    payload_digest: str
+    problem: str = ""
+
+
+def effect_key(run_id: UUID, step: str, round_: int, kind: str) -> str:
+    """Derived, so that every attempt has the same; a changed payload needs a new round and so a new key."""
+    seed = "\0".join(("v1", str(run_id), step, str(round_), kind))
+    return "countersign-" + base64.b32encode(hashlib.sha256(seed.encode()).digest()).decode()[:32].lower()
+
+
+def normalised(business_key: str) -> str:
+    """Spelling must not make a second payment: case and all but letters and digits is ignored between slashes."""
+    return "/".join(re.sub(r"[^A-Z0-9]", "", part.upper()) for part in business_key.split("/"))
+
+
+def propose(run: Run, case: Case, step_name: str) -> list[Proposed]:
+    """The effects an approval at this step would set free, with the payload as the case stands."""
+    definition = definition_of(run.version_id)
+    return [propose_one(run, case, step) for step in definition.effects_after(step_name)]
+
+
+def propose_one(run: Run, case: Case, step: Step) -> Proposed:
+    definition, data, action = definition_of(run.version_id), case.as_json(), get_action(step.target)
+    key = render(definition.business_key, data) if definition.business_key else None
+    problem = ""
+    try:
+        payload = payload_of(step.target, data)
+    except PayloadProblem as error:
+        payload, problem = action.payload(data), str(error)
+    if definition.business_key and key is None and not problem:
+        problem = f"{action.title} needs {definition.business_key}"
+    question = action.question.format_map({k: v or "?" for k, v in payload.items()})
+    return Proposed(
+        step.name, step.target, action.title, question, normalised(key or ""), payload, digest(payload), problem
+    )
+
+
+def authorise(
+    run: Run, proposals: Sequence[Proposed], *, packet_digest: str, policy_digest: str, now: datetime
+) -> list[Effect]:
+    """Authorises each proposal, in the caller's transaction and under the run's lock. AlreadyLive where the business
+    key is taken; NotAuthorised where the case does not hold what the effect needs."""
+    made = []
+    for proposed in proposals:
+        if proposed.problem:
+            raise NotAuthorised(proposed.problem)
+        connector = connector_for(proposed.kind)
+        effect = Effect(
+            id=uuid7(),
+            run=run,
+            step=proposed.step,
+            round=run.round,
+            kind=proposed.kind,
+            connector=connector.name,
+            klass=connector.klass,
+            key=effect_key(run.pk, proposed.step, _next_round(run, proposed.step), proposed.kind),
+            business_key=proposed.business_key,
+            payload=proposed.payload,
+            payload_digest=proposed.payload_digest,
+            packet_digest=packet_digest,
+            policy_digest=policy_digest,
+            authorised_at=now,
+        )
+        _insert(effect)
+        endings.told(
+            run, "effect.authorised", SYSTEM, effect=effect.key, kind=effect.kind, payload=effect.payload_digest
+        )
+        made.append(effect)
+    return made
+
+
+def _next_round(run: Run, step: str) -> int:
+    """Voided effects keep their key; what is authorised anew gets its own."""
+    return run.effects.filter(step=step).count() + 1
+
+
+def _insert(effect: Effect) -> None:
+    try:
+        with transaction.atomic():
+            effect.save(force_insert=True)
+    except IntegrityError:
+        raise AlreadyLive(effect.kind, effect.business_key) from None
+
+
+def policy_digest_of(run: Run) -> str:
+    return run.policy_version.digest if run.policy_version_id else ""
+
+
+def hold_on(kind: str, connector: str, agents: Sequence[str] = ()) -> Hold | None:
+    """The hold that covers such an effect, if one is in force."""
+    for hold in Hold.objects.filter(released_at__isnull=True):
+        covered = {"all": True, "kind": hold.value == kind, "connector": hold.value == connector}
+        if covered.get(hold.scope, hold.value in agents):
+            return hold
+    return None
+
+
+@transaction.atomic
+def grant(
+    run_id: UUID, task_id: UUID, fence: int, step: Step, case: Case, *, authorised_by_policy: bool
+) -> Effect | None:
+    """The point of no return: the step's authorised effect goes in flight, or stays in flight for another attempt.
+    None: the task is no longer held under this fence. OnHold, NotAuthorised, AlreadyLive keep it from being sent."""
+    run = Run.objects.select_for_update(no_key=True).get(pk=run_id)
+    if (
+        run.status not in (Run.Status.RUNNING, Run.Status.WAITING)
+        or not run.tasks.filter(pk=task_id, status="running", fence=fence).exists()
+    ):
+        return None
+    now = Run.objects.values_list(Now(), flat=True).get(pk=run.pk)
+    effect = _live_effect(run, step, case, now, authorised_by_policy)
+    used = run.decisions.filter(actor_kind="agent").values_list("actor", flat=True)
+    hold = hold_on(effect.kind, effect.connector, list(used))
+    if hold is not None:
+        raise OnHold(hold)
+    moved = transitions.move_effects(
+        [effect.pk],
+        (Effect.State.AUTHORISED, Effect.State.IN_FLIGHT),
+        Effect.State.IN_FLIGHT,
+        fence=F("fence") + 1,
+        attempts=F("attempts") + 1,
+        task_id=task_id,
+        sent_at=effect.sent_at or now,
+    )
+    if not moved:
+        raise NotAuthorised(f"the effect is {effect.state}")
+    endings.told(
+        run, "effect.sent", SYSTEM, effect=effect.key, payload=effect.payload_digest, attempt=effect.attempts + 1
+    )
+    effect.refresh_from_db()
+    return effect
+
+
+def _live_effect(run: Run, step: Step, case: Case, now: datetime, by_policy: bool) -> Effect:
+    """The effect of this step, authorised by people before or by the policies now; its content is recomputed."""
+    effect = run.effects.filter(step=step.name).exclude(state__in=Effect.DEAD).first()
+    proposed = propose_one(run, case, step)
+    if effect is None:
+        if not by_policy:
+            raise NotAuthorised("a person was asked, and no approval stands")
+        packet = digest(case.as_json())
+        return authorise(run, [proposed], packet_digest=packet, policy_digest=policy_digest_of(run), now=now)[0]
+    if effect.state == Effect.State.AUTHORISED:
+        if proposed.payload_digest != effect.payload_digest or digest(effect.payload) != effect.payload_digest:
+            raise NotAuthorised("the case has changed since it was approved")
+        if effect.policy_digest != policy_digest_of(run):
+            raise NotAuthorised("the policy in force is not the one it was approved under")
+    return effect
+
+
+def sent_of(effect: Effect) -> Sent:
+    return Sent(effect.key, effect.kind, effect.business_key, effect.payload, effect.payload_digest)
+
+
+def settle(effect: Effect, state: str, *, now: datetime, ref: str = "", error: str = "") -> bool:
+    """The outside has answered. A result under an older fence changes nothing and is noted."""
+    moved = Effect.objects.filter(pk=effect.pk, fence=effect.fence).exists() and transitions.move_effects(
+        [effect.pk], [Effect.State.IN_FLIGHT], state, ref=ref[:200], error=error[:500], ended_at=now
+    )
+    kind = f"effect.{state}" if moved else "effect.late_result"
+    workflow = Pinned.of(effect.run).definition.name
+    record(
+        kind,
+        subject=("effect", str(effect.pk)),
+        actor=Actor("system", effect.connector, effect.connector),
+        run=str(effect.run_id),
+        workflow=workflow,
+        data={"effect": effect.key, "ref": ref, "error": error},
+    )
+    return bool(moved)

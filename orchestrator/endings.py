@@ -1,0 +1,107 @@
+"""How a run pauses, goes on and ends. Callers hold the run's lock."""
+
+from datetime import datetime
+
+from audit.log import SYSTEM, Actor, record
+
+from . import tasks, transitions
+from .case import Case
+from .definitions import render
+from .models import Effect, Incident, Run, Task
+from .pinned import definition_of
+
+LIVE = (Run.Status.PENDING, Run.Status.RUNNING, Run.Status.WAITING, Run.Status.SUSPENDED, Run.Status.CANCELLING)
+SENT = (Effect.State.IN_FLIGHT, Effect.State.UNKNOWN)
+
+
+def told(run: Run, kind: str, actor: Actor, **data: object) -> None:
+    """The event of a run's change."""
+    workflow = definition_of(run.version_id).name
+    record(kind, subject=("run", str(run.pk)), actor=actor, run=str(run.pk), workflow=workflow, data=data)
+
+
+def named(run: Run, case: Case) -> dict[str, str]:
+    """What the run is about, once its data says so: subject and business key."""
+    definition, data = definition_of(run.version_id), case.as_json()
+    subject = (render(definition.subject, data) if definition.subject else None) or run.subject
+    key = (render(definition.business_key, data) if definition.business_key else None) or run.business_key
+    return {"subject": subject[:200], "business_key": key[:200]}
+
+
+def end(run: Run, status: str, *, outcome: str, actor: Actor = SYSTEM, now: datetime) -> bool:
+    """Ends the run: what is open is cancelled, what is authorised is void. An effect already sent is waited for first
+    (the run is `cancelling` until then). False: it had ended before."""
+    rows = list(run.tasks.all())
+    tasks.clear([t for t in rows if t.status in Task.OPEN], now)
+    void_authorised(run, now, why=outcome)
+    if status != Run.Status.SUCCEEDED and run.effects.filter(state__in=SENT).exists():
+        return bool(transitions.move_runs([run.pk], LIVE[:4], Run.Status.CANCELLING, outcome=outcome[:300]))
+    if not transitions.move_runs(
+        [run.pk], _sources(status), status, outcome=outcome[:300], ended_at=now, resumes_to=""
+    ):
+        return False
+    run.status = status
+    told(run, f"run.{status}", actor, outcome=outcome)
+    return True
+
+
+def _sources(target: str) -> list[str]:
+    return [source for source, targets in transitions.RUN.items() if target in targets]
+
+
+def void_authorised(run: Run, now: datetime, *, why: str) -> None:
+    for effect in run.effects.filter(state=Effect.State.AUTHORISED):
+        moved = transitions.move_effects(
+            [effect.pk], [Effect.State.AUTHORISED], Effect.State.VOID, ended_at=now, error=why[:500]
+        )
+        if moved:
+            told(run, "effect.voided", SYSTEM, effect=effect.key, why=why)
+
+
+def suspend(run: Run, *, why: str, now: datetime, actor: Actor = SYSTEM) -> None:
+    """Holds every branch; what is being worked on is recorded, but nothing follows it."""
+    moved = transitions.move_runs(
+        [run.pk], (Run.Status.RUNNING, Run.Status.WAITING), Run.Status.SUSPENDED, resumes_to=Run.Status.RUNNING
+    )
+    if moved:
+        run.status = Run.Status.SUSPENDED
+        tasks.park(run, now)
+        told(run, "run.suspended", actor, why=why)
+
+
+def go_on(run: Run, *, now: datetime, actor: Actor = SYSTEM) -> None:
+    """A waiting or suspended run runs again, unless an incident still holds it; steps that are due are opened."""
+    if run.status == Run.Status.SUSPENDED and run.incidents.filter(resolved_at__isnull=True).exists():
+        return
+    if transitions.move_runs([run.pk], (Run.Status.WAITING, Run.Status.SUSPENDED), Run.Status.RUNNING, resumes_to=""):
+        run.status = Run.Status.RUNNING
+        told(run, "run.resumed", actor)
+    if run.status == Run.Status.RUNNING:
+        tasks.open_due(run, now=now)
+
+
+def settle(run: Run, *, case: Case | None, now: datetime) -> None:
+    """Called when a result left the run with nothing obvious to do: it waits for a person, or it has ended."""
+    if case is not None:
+        names = named(run, case)
+        Run.objects.filter(pk=run.pk).update(**names)
+    open_rows = [t for t in run.tasks.all() if t.status in Task.OPEN]
+    if run.status == Run.Status.CANCELLING and not open_rows:
+        end(run, Run.Status.CANCELLED, outcome=run.outcome, now=now)
+    elif not open_rows and run.status in (Run.Status.RUNNING, Run.Status.WAITING):
+        end(run, Run.Status.SUCCEEDED, outcome="done", now=now)
+    elif run.status == Run.Status.RUNNING and all(t.status == Task.Status.WAITING for t in open_rows):
+        if transitions.move_runs([run.pk], [Run.Status.RUNNING], Run.Status.WAITING):
+            told(run, "run.waiting", SYSTEM, steps=[t.step for t in open_rows])
+
+
+def open_incident(
+    run: Run, *, kind: str, detail: str, now: datetime, task_id: object = None, effect: Effect | None = None
+) -> Incident:
+    """What needs an operator. The run is held until somebody resolves it with a reason."""
+    incident = Incident.objects.create(
+        run=run, task_id=task_id, effect=effect, kind=kind, detail=detail[:500], opened_at=now
+    )
+    told(run, "incident.opened", SYSTEM, incident=str(incident.pk), kind=kind, detail=detail[:500])
+    suspend(run, why=detail, now=now)
+    return incident

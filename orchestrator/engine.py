@@ -1,0 +1,128 @@
+"""The way of a run: claim → execute → record, in batches.
+
+A job only says "there is work". Rows are locked in the order run → task → review → effect, every status is written by
+compare-and-set, and the database's clock is the only one that counts.
+"""
+
+import logging
+import time
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+
+from audit.rows import insert_rows
+
+from . import transitions
+from .case import Case, load_cases
+from .models import Run, Task
+from .pinned import Pinned
+from .policies import gate
+from .recording import Opened, Recording
+from .steps.base import Work, get_handler
+from .steps.outcomes import Complete, Fail, Outcome
+
+logger = logging.getLogger(__name__)
+
+BATCH = 32
+BUDGET = 0.25  # seconds a job works before it lets others in
+LEASE = timedelta(seconds=60)  # must outlast BATCH executions: slow handlers have lanes that claim one
+FAST_LANE = "default"
+LANES = (FAST_LANE, "effects", "ocr")
+
+
+@transaction.atomic
+def claim(lane: str = FAST_LANE, limit: int = BATCH) -> list[Work]:
+    """Transaction A: up to `limit` tasks that are due, each with a lease and a higher fence. Never waits for rows that
+    another worker holds."""
+    rows = list(
+        Task.objects.filter(ready_at__lte=Now(), lane=lane)
+        .order_by("ready_at", "id")
+        .select_for_update(skip_locked=True, of=("self",))
+        .select_related("run")[:limit]
+    )
+    if not rows:
+        return []
+    transitions.move_tasks(
+        [row.pk for row in rows],
+        (Task.Status.READY, Task.Status.RETRY_WAIT),
+        Task.Status.RUNNING,
+        ready_at=None,
+        attempts=F("attempts") + 1,
+        fence=F("fence") + 1,
+        lease_until=Now() + LEASE,
+        started_at=Coalesce("started_at", Now()),
+    )
+    pinned = {row.run_id: Pinned.of(row.run) for row in rows}
+    cases = load_cases({run_id: run.input for run_id, run in pinned.items()})
+    return [_held(row, pinned[row.run_id], cases[row.run_id].copy()) for row in rows]
+
+
+def _held(row: Task, pinned: Pinned, case: Case) -> Work:
+    step = pinned.definition.steps[row.step]
+    return Work(row.pk, pinned, step, fence=row.fence + 1, attempt=row.attempts + 1, case=case)
+
+
+def execute(work: Work) -> Outcome:
+    """Runs the handler, outside any transaction, and evaluates the policies over what it found."""
+    handler = get_handler(work.step.kind)
+    try:
+        outcome = handler.execute(work)
+        if handler.automated and isinstance(outcome, Complete):
+            work.evaluation = gate.evaluate(work, outcome)
+        return outcome
+    except Exception as error:  # one bad step must not cost the batch its leases
+        logger.exception("step %s of run %s failed", work.step.name, work.run_id)
+        return Fail(f"{type(error).__name__} in step {work.step.name}", kind="crash")
+
+
+@transaction.atomic
+def record(results: Sequence[tuple[Work, Outcome]], *, keep: int = 0) -> list[Work]:
+    """Transaction B: writes the results whose fence still holds and opens the steps that follow, up to `keep` of them
+    leased to the caller at once (no claim between the steps of a run). Returns those."""
+    recording = Recording(results)
+    opened = recording.write()
+    mine = [_keep(item, recording.now) for item in [o for o in opened if o.task.lane == FAST_LANE][:keep]]
+    insert_rows([item.task for item in opened])
+    return mine
+
+
+def _keep(item: Opened, now: datetime) -> Work:
+    task = item.task
+    task.status, task.fence, task.attempts = Task.Status.RUNNING, 1, 1
+    task.ready_at, task.lease_until, task.started_at = None, now + LEASE, now
+    return Work(task.pk, item.pinned, item.step, fence=1, attempt=1, case=item.case)
+
+
+def drain(*, lanes: Iterable[str] = LANES, budget: float = BUDGET) -> bool:
+    """Works until the budget (seconds) is spent or nothing is due. True: there may be more."""
+    end = time.monotonic() + budget
+    for lane in lanes:
+        size = BATCH if lane == FAST_LANE else 1  # a batch of slow steps would serialise under one lease
+        while works := claim(lane, size):
+            while works:
+                keep = BATCH if time.monotonic() < end else 0
+                works = record([(work, execute(work)) for work in works], keep=keep)
+            if time.monotonic() >= end:
+                return True
+    return False
+
+
+def resume(*, task_id: UUID, ready_at: datetime) -> bool:
+    """A waiting task has its answer: it may be claimed from `ready_at` on (the end of the undo window). The caller
+    holds the run's lock. False: it was no longer waiting."""
+    values = {"ready_at": ready_at, "attempts": 0}
+    return bool(transitions.move_tasks([task_id], [Task.Status.WAITING], Task.Status.READY, **values))
+
+
+def unresume(*, task_id: UUID) -> bool:
+    """Takes resume() back while nobody has claimed the task. The caller holds the run's lock."""
+    return bool(transitions.move_tasks([task_id], [Task.Status.READY], Task.Status.WAITING, ready_at=None))
+
+
+def lock_runs(run_ids: Collection[UUID]) -> list[Run]:
+    """Locks runs in id order: the first lock of every transaction that changes one."""
+    return list(Run.objects.filter(pk__in=run_ids).order_by("pk").select_for_update(no_key=True))

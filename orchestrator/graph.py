@@ -1,0 +1,107 @@
+"""Where the steps of a workflow stand when it is drawn: layers from left to right, edges at right angles.
+
+Pure. The method is Sugiyama's (1981) in its plainest form: longest-path layers, one placeholder per layer an edge
+passes, order within a layer by the mean of the predecessors. Lengths are SVG user units.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 132, 46  # of a node
+GAP_X, GAP_Y = 26, 24
+MARGIN = 18
+Slot = tuple[str, str]  # (step, "") or, where an edge passes through a layer, (from, to)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A connection with its path data (SVG 2, §9.3)."""
+
+    source: str
+    target: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The top left corner of each step, the edges, and the size of the whole."""
+
+    places: Mapping[str, tuple[int, int]]
+    edges: Sequence[Edge]
+    width: int
+    height: int
+
+
+def lay_out(needs: Mapping[str, Sequence[str]]) -> Layout:
+    """Places for the steps of an acyclic graph, given what each needs, in topological order."""
+    needs = without_shortcuts(needs)
+    layer = layers_of(needs)
+    columns = _columns(needs, layer)
+    middle = max((len(column) for column in columns), default=1) * (HEIGHT + GAP_Y) // 2
+    y = {slot: _row(index, len(column), middle) for column in columns for index, slot in enumerate(column)}
+    places = {name: (_x(layer[name]), y[name, ""] - HEIGHT // 2) for name in needs}
+    edges = [Edge(a, b, _path(a, b, layer, y)) for b, before in needs.items() for a in before]
+    return Layout(places, edges, _x(len(columns)) - GAP_X + MARGIN, 2 * middle + MARGIN)
+
+
+def without_shortcuts(needs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The same order with fewer edges: a need that another need already implies is not drawn."""
+    above: dict[str, set[str]] = {}
+    for name, before in needs.items():
+        above[name] = set(before).union(*(above[other] for other in before))
+    return {
+        name: [need for need in before if not any(need in above[other] for other in before)]
+        for name, before in needs.items()
+    }
+
+
+def layers_of(needs: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """The layer of each step: one after the last of what it needs."""
+    layer: dict[str, int] = {}
+    for name, before in needs.items():
+        layer[name] = 1 + max((layer[other] for other in before), default=-1)
+    return layer
+
+
+def _columns(needs: Mapping[str, Sequence[str]], layer: Mapping[str, int]) -> list[list[Slot]]:
+    """The slots of each layer from top to bottom."""
+    columns: list[list[Slot]] = [[] for _ in range(max(layer.values(), default=-1) + 1)]
+    before: dict[Slot, list[Slot]] = {}
+    for target, sources in needs.items():
+        before[target, ""] = []
+        columns[layer[target]].append((target, ""))
+        for source in sources:
+            chain = _chain(source, target, layer)
+            for earlier, later in zip(chain, chain[1:], strict=False):
+                before.setdefault(later, []).append(earlier)
+            for offset, slot in enumerate(chain[1:-1], 1):
+                columns[layer[source] + offset].append(slot)
+    for left, column in zip(columns, columns[1:], strict=False):
+        at = {slot: index for index, slot in enumerate(left)}
+        column.sort(key=lambda slot, at=at: _mean([at[other] for other in before[slot]]))  # type: ignore[misc]
+    return columns
+
+
+def _chain(source: str, target: str, layer: Mapping[str, int]) -> list[Slot]:
+    passed = layer[target] - layer[source] - 1
+    return [(source, ""), *[(source, f"{target} {number}") for number in range(passed)], (target, "")]
+
+
+def _mean(numbers: Sequence[int]) -> float:
+    return sum(numbers) / len(numbers) if numbers else 0
+
+
+def _row(index: int, count: int, middle: int) -> int:
+    return MARGIN // 2 + middle + round((index - (count - 1) / 2) * (HEIGHT + GAP_Y))
+
+
+def _x(column: int) -> int:
+    return MARGIN + column * (WIDTH + GAP_X)
+
+
+def _path(source: str, target: str, layer: Mapping[str, int], y: Mapping[Slot, int]) -> str:
+    chain = _chain(source, target, layer)
+    path = f"M{_x(layer[source]) + WIDTH} {y[source, '']}"
+    for offset, slot in enumerate(chain[1:]):
+        path += f"H{_x(layer[source] + offset) + WIDTH + GAP_X // 2}V{y[slot]}"
+    return f"{path}H{_x(layer[target])}"

@@ -1,0 +1,62 @@
+"""Celery's entry points. Each is safe to run twice, late, or not at all."""
+
+import logging
+import os
+import random
+import socket
+import threading
+
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutdown
+from django.db import close_old_connections
+
+from . import dispatch, engine, recovery
+
+logger = logging.getLogger(__name__)
+SWEEP_SECONDS = 5.0
+_stopping = threading.Event()
+
+
+@shared_task(name="countersign.work")
+def work() -> None:
+    """There is work: drain for a moment, and leave a message where more is left."""
+    if engine.drain(lanes=("default", "effects")):
+        dispatch.wake()
+    if recovery.is_due("ocr"):
+        dispatch.wake("ocr")
+
+
+@shared_task(name="countersign.work_slowly", queue="ocr")
+def work_slowly() -> None:
+    """Steps that take seconds and memory: one at a time, on their own queue."""
+    if engine.drain(lanes=("ocr",)):
+        dispatch.wake("ocr")
+    dispatch.wake()
+
+
+@shared_task(name="countersign.sweep")
+def sweep() -> None:
+    """The metronome's tick. Every worker also sweeps by itself, so a missing scheduler costs nothing."""
+    recovery.sweep()
+
+
+@worker_ready.connect
+def start_sweeper(**_: object) -> None:
+    _stopping.clear()
+    threading.Thread(target=_sweep_until_stopped, name="sweeper", daemon=True).start()
+
+
+@worker_shutdown.connect
+def stop_sweeper(**_: object) -> None:
+    _stopping.set()
+
+
+def _sweep_until_stopped() -> None:
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    while not _stopping.wait(SWEEP_SECONDS * random.uniform(0.5, 1.5)):
+        try:
+            close_old_connections()
+            recovery.beat(name)
+            recovery.sweep()
+        except Exception:  # the sweeper must outlive a database that is away for a while
+            logger.exception("sweep failed")

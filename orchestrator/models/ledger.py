@@ -1,0 +1,26 @@
+"""The built-in demo ledger: what stands in for an ERP where none is configured."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class LedgerEntry(models.Model):
+    """One booked effect. It keeps its own journal, as an outside system would, and refuses a second of the same key."""
+
+    key = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=80)
+    business_key = models.CharField(max_length=250, blank=True)
+    payload = models.JSONField()
+    payload_digest = models.CharField(max_length=64)
+    booked_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "ledger entries"
+        ordering = ["-booked_at"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.business_key}"
+
+    @property
+    def ref(self) -> str:
+        return f"L-{self.pk:08d}"

@@ -1,0 +1,138 @@
+"""Publishing: a checked, immutable version of a workflow or a policy, pinned by the runs that start from then on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, Group
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from audit.log import person, record
+
+from . import safe_yaml
+from .agents import registry
+from .connectors.actions import action_kinds
+from .definitions import AgentInfo, Catalog, Definition, DefinitionError, check_catalog, parse
+from .digests import digest
+from .models import DataSource, Policy, PolicyRule, PolicyVersion, Workflow, WorkflowVersion
+from .policies.evaluate import PolicyError, PolicySet, Rule
+from .policies.gate import SAMPLE
+from .sources import account_of
+
+
+def catalog() -> Catalog:
+    """Everything a definition may name in this installation."""
+    agents = registry.all_agents()
+    policies = Policy.objects.select_related("current").exclude(current=None)
+    return Catalog(
+        agents={a.name: AgentInfo(a.input_schema, a.output_schema, a.sources) for a in agents.values()},
+        effects=action_kinds(),
+        sources=list(DataSource.objects.values_list("name", flat=True)),
+        queues=import_string(settings.QUEUE_NAMES)(),
+        policies={p.name: dict(PolicySet.from_json(p.current.content).used) for p in policies},
+        supplied={SAMPLE: "bool"},
+    )
+
+
+def check_workflow(source: str) -> Definition:
+    """The definition this YAML describes, with every name checked. DefinitionError lists all objections by path."""
+    definition = parse(source, kinds=tuple(settings.STEP_HANDLERS))
+    if objections := check_catalog(definition, catalog()):
+        raise DefinitionError(objections)
+    return definition
+
+
+@transaction.atomic
+def publish_workflow(*, source: str, actor: AbstractBaseUser) -> WorkflowVersion:
+    """Publishes a version that new runs use; running runs stay on theirs. The same definition again changes nothing."""
+    definition = check_workflow(source)
+    workflow, _ = Workflow.objects.get_or_create(name=definition.name, defaults={"title": definition.title})
+    if workflow.current is not None and workflow.current.digest == definition.digest:
+        return workflow.current
+    version = WorkflowVersion.objects.create(
+        workflow=workflow,
+        number=workflow.versions.count() + 1,
+        source=source,
+        definition=definition.as_json(),
+        digest=definition.digest,
+        published_by=actor,
+    )
+    workflow.current, workflow.title, workflow.description = version, definition.title, definition.description
+    workflow.save()
+    for step in definition.steps.values():
+        if step.kind == "agent":
+            account_of(step.target)
+    _told("workflow.published", "workflow", workflow, version.number, definition.digest, actor)
+    return version
+
+
+def _told(kind: str, what: str, row: Any, number: int, sha256: str, actor: AbstractBaseUser) -> None:
+    record(kind, subject=(what, row.name), actor=person(actor), data={"number": number, "digest": sha256})
+
+
+def policy_set_from(policy: Policy) -> PolicySet:
+    """The draft rules as a policy set, not yet checked."""
+    rows = policy.rules.select_related("level").order_by("position", "pk")
+    rules = tuple(
+        Rule(row.name, row.condition, row.route, row.reason, row.level.name if row.level else "", row.target, order)
+        for order, row in enumerate(rows)
+    )
+    number = policy.versions.count() + 1
+    vocabulary = {**policy.vocabulary, SAMPLE: "bool"}
+    return PolicySet(policy.name, number, vocabulary, rules, policy.otherwise, settings.BASE_CURRENCY)
+
+
+@transaction.atomic
+def publish_policy(*, policy: Policy, actor: AbstractBaseUser) -> PolicyVersion:
+    """Puts the draft in force for new runs. PolicyError lists every rule that does not hold; publishing an unchanged
+    draft changes nothing."""
+    drafted = policy_set_from(policy)
+    if objections := drafted.objections():
+        raise PolicyError(objections)
+    content = drafted.as_json()
+    sha256 = digest([{**content, "number": 0}, str(policy.sample_percent)])
+    if policy.current is not None and policy.current.digest == sha256:
+        return policy.current
+    version = PolicyVersion.objects.create(
+        policy=policy,
+        number=drafted.number,
+        content=content,
+        sample_percent=policy.sample_percent,
+        digest=sha256,
+        published_by=actor,
+    )
+    Policy.objects.filter(pk=policy.pk).update(current=version)
+    policy.current = version
+    _told("policy.published", "policy", policy, version.number, sha256, actor)
+    return version
+
+
+@transaction.atomic
+def save_policy(*, source: str, actor: AbstractBaseUser) -> Policy:
+    """Writes a policy set from its YAML form and publishes it; groups that rules name are made where they are missing.
+    Form: policy, title, vocabulary, otherwise, sample_percent, rules: [{name, when, route, level, target, reason}]."""
+    found: Mapping[str, Any] = safe_yaml.load(source)
+    policy, _ = Policy.objects.update_or_create(
+        name=found["policy"],
+        defaults={
+            "title": found["title"],
+            "vocabulary": found["vocabulary"],
+            "otherwise": found.get("otherwise", "review"),
+            "sample_percent": found.get("sample_percent", 0),
+        },
+    )
+    policy.rules.all().delete()
+    for position, rule in enumerate(found.get("rules", [])):
+        PolicyRule.objects.create(
+            policy=policy,
+            position=position,
+            name=rule["name"],
+            condition=str(rule["when"]),
+            route=rule["route"],
+            level=Group.objects.get_or_create(name=rule["level"])[0] if rule.get("level") else None,
+            target=rule.get("target", ""),
+            reason=rule["reason"],
+        )
+    publish_policy(policy=policy, actor=actor)
+    return policy

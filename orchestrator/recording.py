@@ -1,0 +1,267 @@
+"""Transaction B of the engine: what a batch of results changes, in a few bulk statements.
+
+Recording never trusts the worker: a result counts only while its task is still running under the same fence.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from audit.ids import uuid7
+from audit.log import SYSTEM, Actor, Entry, record_many
+from audit.rows import insert_rows
+
+from . import backoff, endings, tasks, transitions
+from .case import Case
+from .definitions import Step
+from .digests import digest
+from .models import Decision, Run, Task
+from .pinned import Pinned
+from .policies import gate
+from .steps.base import Work
+from .steps.outcomes import Complete, Defer, Fail, Judgement, Outcome, Reject, Retry, Suspend
+
+HOLD_PAUSE = timedelta(seconds=5)
+ON_HOLD = (Run.Status.SUSPENDED, Run.Status.CANCELLING)
+
+
+@dataclass(slots=True)
+class Opened:
+    """A task that becomes ready by this recording. `case` is there when nothing else can have changed it."""
+
+    task: Task
+    step: Step
+    pinned: Pinned
+    case: Case | None
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A task row under lock, with what its run looked like."""
+
+    fence: int
+    status: str
+    run_status: str
+    round: int
+
+
+class Recording:
+    """One batch of results. `write()` once, inside a transaction."""
+
+    def __init__(self, results: Sequence[tuple[Work, Outcome]]):
+        self.results = results
+        self.now: datetime
+        self.rows: dict[UUID, Locked] = {}
+        self.moves: dict[str, list[Work]] = {}
+        self.decisions: list[Decision] = []
+        self.entries: list[Entry] = []
+        self.opened: list[Opened] = []
+        self.unsettled: dict[UUID, Case] = {}  # runs that need a look at all their tasks
+
+    def write(self) -> list[Opened]:
+        self._lock()
+        good = [(work, outcome) for work, outcome in self.results if self._holds(work)]
+        for work, outcome in good:
+            self.entries += work.entries
+            self._take(work, outcome)
+        self._note_dropped()
+        self._move()
+        insert_rows(self.decisions)
+        record_many(self.entries, at=self.now)
+        self._run_hooks(good)
+        self._settle(good)
+        return self.opened
+
+    def _lock(self) -> None:
+        """Runs first, in id order, then their tasks: one statement locks both, and gives the database's time."""
+        ids = [work.task_id for work, _ in self.results]
+        rows = Task.objects.filter(pk__in=ids).order_by("run_id", "pk").select_for_update(no_key=True)
+        for pk, fence, status, run_status, round_, now in rows.values_list(
+            "pk", "fence", "status", "run__status", "run__round", Now()
+        ):
+            self.rows[pk], self.now = Locked(fence, status, run_status, round_), now
+
+    def _holds(self, work: Work) -> bool:
+        row = self.rows.get(work.task_id)
+        return row is not None and row.status == Task.Status.RUNNING and row.fence == work.fence
+
+    def _note_dropped(self) -> None:
+        """A late result changes nothing, and the trail says that it came."""
+        for work, _ in self.results:
+            if not self._holds(work):
+                self._tell("task.result_dropped", work, fence=work.fence)
+
+    def _take(self, work: Work, outcome: Outcome) -> None:
+        match outcome:
+            case Complete():
+                self._complete(work, outcome)
+            case Suspend():
+                self._to(Task.Status.WAITING, work)
+                self._tell("task.waiting", work)
+                self.unsettled[work.run_id] = work.case
+            case Retry():
+                self._retry(work, outcome)
+            case Fail():
+                self._fail(work, outcome.kind, outcome.error)
+            case Reject():
+                self._to(Task.Status.REJECTED, work)
+                self._tell("task.failed", work, reason=outcome.reason)
+                self.unsettled[work.run_id] = work.case
+            case Defer():
+                self._to(Task.Status.CANCELLED, work)
+                self.unsettled[work.run_id] = work.case
+
+    def _to(self, status: str, work: Work) -> None:
+        self.moves.setdefault(status, []).append(work)
+
+    def _complete(self, work: Work, outcome: Complete) -> None:
+        judgement = outcome.judgement
+        seen = digest(work.case.as_json())
+        if judgement is not None:
+            self.decisions.append(self._decision(work, judgement, outcome.output, seen))
+        work.case.add(work.step.name, outcome.output, judgement.confidence if judgement else None)
+        work.case.reached(work.step.name)
+        self._to(Task.Status.SKIPPED if outcome.skipped else Task.Status.SUCCEEDED, work)
+        self._tell(
+            "task.skipped" if outcome.skipped else "task.succeeded",
+            work,
+            actor=_actor(judgement),
+            verdict=judgement.verdict if judgement else "answered",
+            confidence=judgement.confidence if judgement else None,
+            output=digest(outcome.output),
+            based_on=seen,
+        )
+        if work.evaluation is not None:
+            self._evaluated(work, seen)
+        self._follow(work)
+
+    def _decision(self, work: Work, judgement: Judgement, output: dict, seen: str) -> Decision:
+        return Decision(
+            id=uuid7(),
+            run_id=work.run_id,
+            task_id=work.task_id,
+            step=work.step.name,
+            round=self.rows[work.task_id].round,
+            actor_kind=judgement.actor_kind,
+            actor=judgement.actor,
+            actor_version=judgement.actor_version,
+            verdict=judgement.verdict,
+            confidence=judgement.confidence,
+            rationale=judgement.rationale,
+            output=output,
+            evidence=judgement.evidence,
+            cost=judgement.cost,
+            based_on=seen,
+            made_at=self.now,
+        )
+
+    def _evaluated(self, work: Work, seen: str) -> None:
+        """The policies' decision: stored once with its trace, never evaluated again for this result."""
+        found, policies = work.evaluation, work.pinned.policies
+        row = self._decision(work, Judgement("policy", policies.name, str(policies.number), found.route), {}, seen)
+        row.rationale = " ".join(found.reasons)
+        row.trace, row.policy_version_id = found.as_json(), work.pinned.policy_version_id
+        self.decisions.append(row)
+        self._tell(
+            "policy.evaluated",
+            work,
+            actor=Actor("policy", policies.name, policies.name),
+            version=policies.number,
+            route=found.route,
+            fired=list(found.fired),
+        )
+        if found.route in gate.AT_ONCE:
+            self.unsettled[work.run_id] = work.case
+
+    def _retry(self, work: Work, outcome: Retry) -> None:
+        if work.attempt >= work.step.retry.max_attempts and not outcome.on_hold:
+            return self._fail(work, "retries-exhausted", f"{outcome.error} (after {work.attempt} attempts)")
+        pause = timedelta(0) if outcome.at_once else backoff.full_jitter(work.step.retry, work.attempt)
+        transitions.move_tasks(
+            [work.task_id],
+            [Task.Status.RUNNING],
+            Task.Status.RETRY_WAIT,
+            ready_at=self.now + (HOLD_PAUSE if outcome.on_hold else pause),
+            lease_until=None,
+            attempts=work.attempt - outcome.on_hold,
+            error=outcome.error[:500],
+        )
+        self._tell("task.retried", work, error=outcome.error, attempt=work.attempt, objections=outcome.objections)
+
+    def _fail(self, work: Work, kind: str, error: str) -> None:
+        self._to(Task.Status.INCIDENT, work)
+        self._tell("task.incident_raised", work, incident=kind, error=error)
+        Task.objects.filter(pk=work.task_id).update(error=error[:500])
+        self.unsettled[work.run_id] = work.case
+
+    def _follow(self, work: Work) -> None:
+        """What comes next. Only where siblings matter, or the run was sent back before, are rows read (in _settle)."""
+        row, name = self.rows[work.task_id], work.step.name
+        plain = work.definition.is_plain(name) and row.round == 1 and row.run_status not in ON_HOLD
+        if not plain or work.run_id in self.unsettled:
+            self.unsettled[work.run_id] = work.case
+            return
+        following = work.definition.followers(name)
+        for step in following:
+            case = work.case if len(following) == 1 else work.case.copy()
+            task = tasks.new_task(work.run_id, step, self.now, row.round)
+            self.opened.append(Opened(task, step, work.pinned, case))
+
+    def _tell(self, kind: str, work: Work, actor: Actor = SYSTEM, **data: object) -> None:
+        data = {"step": work.step.name, "fence": work.fence, **data}
+        subject = ("task", str(work.task_id))
+        self.entries.append(Entry(kind, subject, actor, str(work.run_id), work.definition.name, "", data))
+
+    def _move(self) -> None:
+        for status, works in self.moves.items():
+            ended = (
+                self.now if status not in (Task.Status.WAITING, Task.Status.INCIDENT, Task.Status.CANCELLED) else None
+            )
+            ids = [work.task_id for work in works]
+            transitions.move_tasks(ids, [Task.Status.RUNNING], status, lease_until=None, ended_at=ended)
+
+    def _run_hooks(self, good: Sequence[tuple[Work, Outcome]]) -> None:
+        for _, outcome in good:
+            hook = getattr(outcome, "on_record", None)
+            if hook is not None:
+                hook(self.now)
+
+    def _settle(self, good: Sequence[tuple[Work, Outcome]]) -> None:
+        if not self.unsettled:
+            return
+        by_run: dict[UUID, list[tuple[Work, Outcome]]] = {}
+        for work, outcome in good:
+            by_run.setdefault(work.run_id, []).append((work, outcome))
+        for run in Run.objects.filter(pk__in=self.unsettled).order_by("pk"):
+            self.opened = [item for item in self.opened if item.pinned.run_id != run.pk]
+            for work, outcome in by_run[run.pk]:
+                consequences(run, work, outcome, self.now)
+            if run.status in (Run.Status.RUNNING, Run.Status.WAITING):
+                tasks.open_due(run, now=self.now)
+            endings.settle(run, case=self.unsettled[run.pk], now=self.now)
+
+
+def consequences(run: Run, work: Work, outcome: Outcome, now: datetime) -> None:
+    """What one result means for its run as a whole."""
+    if run.status in Run.ENDED:
+        return
+    if isinstance(outcome, Reject):
+        endings.end(run, Run.Status.REJECTED, outcome=outcome.reason, now=now)
+    elif isinstance(outcome, Fail | Retry):
+        row = Task.objects.get(pk=work.task_id)
+        if row.status == Task.Status.INCIDENT:
+            kind = outcome.kind if isinstance(outcome, Fail) else "retries-exhausted"
+            endings.open_incident(run, kind=kind, detail=row.error, now=now, task_id=row.pk)
+    elif work.step.kind == "review" and isinstance(outcome, Complete | Defer) and run.status == Run.Status.SUSPENDED:
+        endings.go_on(run, now=now)
+    elif work.evaluation is not None and work.evaluation.route in gate.AT_ONCE:
+        gate.act(run, work, now)
+
+
+def _actor(judgement: Judgement | None) -> Actor:
+    if judgement is None or judgement.actor_kind == "system":
+        return SYSTEM
+    return Actor(judgement.actor_kind, judgement.actor, judgement.actor)

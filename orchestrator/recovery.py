@@ -1,0 +1,121 @@
+"""The sweeper: what was lost is found again from the database alone. Callable from workers, beat and by hand."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.module_loading import import_string
+
+from audit.log import SYSTEM, Entry, database_now, record_many
+
+from . import dispatch, endings, engine, transitions
+from .models import Effect, Heartbeat, Run, Task
+from .pinned import definition_of
+
+logger = logging.getLogger(__name__)
+
+BATCH = 100
+LOCK = 7_305_401  # advisory lock number: one sweep at a time
+MAX_DEATHS = 3
+STALE_AFTER = timedelta(seconds=30)
+
+
+def sweep() -> dict[str, int]:
+    """One recovery pass; returns what was found, by kind. Passes exclude each other (PostgreSQL: advisory lock)."""
+    found = {name: part() for name, part in _parts().items()}
+    if any(found.values()) or is_due("default") or is_due("effects"):
+        dispatch.wake()
+    if is_due("ocr"):
+        dispatch.wake("ocr")
+    return found
+
+
+def _parts() -> dict[str, Callable[[], int]]:
+    parts: dict[str, Callable[[], int]] = {"expired_leases": expire_leases, "unwoken_runs": open_forgotten}
+    return parts | {name: import_string(path) for name, path in settings.SWEEPERS.items()}
+
+
+def is_due(lane: str) -> bool:
+    """Something has been ready for a moment and nobody came: a wake-up was lost."""
+    return Task.objects.filter(lane=lane, ready_at__lte=Now()).exists()
+
+
+def alone() -> bool:
+    """True for the one sweeper that may go on until the transaction ends."""
+    if connection.vendor != "postgresql":
+        return True  # SQLite has one writer
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        return cursor.fetchone()[0]
+
+
+@transaction.atomic
+def expire_leases() -> int:
+    """Leases nobody came back for. The next claim raises the fence, so a late result is dropped; a task whose worker
+    died again and again is given to an operator."""
+    if not alone():
+        return 0
+    rows = list(
+        Task.objects.filter(lease_until__lt=Now())
+        .order_by("run_id", "pk")
+        .select_for_update(skip_locked=True, no_key=True)
+        .select_related("run")[:BATCH]
+    )
+    now = database_now()
+    for task in rows:
+        step = definition_of(task.run.version_id).steps[task.step]
+        if task.attempts >= max(step.retry.max_attempts, MAX_DEATHS) and not _in_flight(task):
+            _give_up(task, now)
+        else:
+            transitions.move_tasks([task.pk], [Task.Status.RUNNING], Task.Status.READY, ready_at=now, lease_until=None)
+    record_many([_lost(task) for task in rows], at=now)
+    return len(rows)
+
+
+def _in_flight(task: Task) -> bool:
+    """An effect that may have happened is asked after, not given up by counting."""
+    return Effect.objects.filter(task=task, state=Effect.State.IN_FLIGHT).exists()
+
+
+def _lost(task: Task) -> Entry:
+    workflow = definition_of(task.run.version_id).name
+    data = {"step": task.step, "fence": task.fence, "attempts": task.attempts}
+    return Entry("task.lease_expired", ("task", str(task.pk)), SYSTEM, str(task.run_id), workflow, "", data)
+
+
+def _give_up(task: Task, now) -> None:
+    transitions.move_tasks(
+        [task.pk], [Task.Status.RUNNING], Task.Status.INCIDENT, lease_until=None, error="its worker died repeatedly"
+    )
+    detail = f"step {task.step}: its worker died {task.attempts} times"
+    endings.open_incident(task.run, kind="crash-loop", detail=detail, now=now, task_id=task.pk)
+
+
+@transaction.atomic
+def open_forgotten() -> int:
+    """Running runs without any open task: nothing would ever wake them. Their due steps are opened."""
+    if not alone():
+        return 0
+    open_task = Q(tasks__status__in=Task.OPEN)
+    lost = Run.objects.filter(status=Run.Status.RUNNING).exclude(open_task).values_list("pk", flat=True)[:BATCH]
+    runs = engine.lock_runs(list(lost))
+    now = database_now()
+    for run in runs:
+        if not run.tasks.filter(status__in=Task.OPEN).exists():
+            endings.go_on(run, now=now)
+            endings.settle(run, case=None, now=now)
+    return len(runs)
+
+
+def beat(name: str) -> None:
+    """A worker says that it is alive, by the database's clock."""
+    Heartbeat.objects.update_or_create(name=name[:120], defaults={"at": database_now()})
+    Heartbeat.objects.filter(at__lt=database_now() - timedelta(days=1)).delete()
+
+
+def workers_alive() -> int:
+    return Heartbeat.objects.filter(at__gte=database_now() - STALE_AFTER).count()

@@ -1,0 +1,263 @@
+"""What can be done to runs, by whoever is named as actor: called alike by pages, API, admin, commands and tests."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import jsonschema
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from audit.log import database_now, person, record
+
+from . import dispatch, endings, engine, tasks, transitions
+from .digests import digest
+from .models import Document, Hold, Incident, Run, RunDocument, Task, Workflow
+from .pinned import definition_of
+from .publishing import publish_policy, publish_workflow, save_policy
+
+__all__ = [
+    "cancel_run",
+    "publish_policy",
+    "publish_workflow",
+    "pull_hold",
+    "release_hold",
+    "resolve_incident",
+    "save_policy",
+    "start_run",
+]
+
+
+class ServiceError(Exception):
+    """Base of what a service refuses; the message is for whoever asked."""
+
+
+class InputInvalid(ServiceError):
+    """Input that does not fit. `errors` is every objection, as (field, message)."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]]):
+        self.errors = list(errors)
+        super().__init__("; ".join(f"{field}: {message}" for field, message in self.errors))
+
+
+class UnknownWorkflow(ServiceError):
+    """No such workflow can be started."""
+
+    def __init__(self, name: str):
+        super().__init__(f"workflow: {name!r} is not published, or switched off")
+
+
+class KeyReused(ServiceError):
+    """The idempotency key was used before with another request."""
+
+    def __init__(self, key: str):
+        super().__init__(f"Idempotency-Key: {key!r} was used before with another body")
+
+
+class Conflict(ServiceError):
+    """It is too late for that; the message says what is the case now."""
+
+
+def start_run(
+    *,
+    workflow: str,
+    input: Mapping[str, Any],
+    actor: AbstractBaseUser,
+    documents: Mapping[str, Document] | Sequence[Document] = (),
+    key: str = "",
+) -> tuple[Run, bool]:
+    """Starts a run, or returns the one this key started before: (run, created). `documents` fill the document fields
+    of the workflow's input, by name or in order. Errors: UnknownWorkflow, InputInvalid, KeyReused."""
+    found = Workflow.objects.filter(name=workflow, is_active=True).select_related("current").first()
+    if found is None or found.current is None:
+        raise UnknownWorkflow(workflow)
+    definition = definition_of(found.current_id)
+    given, roles = with_documents(definition.input, dict(input), documents)
+    validate_input(definition.input, given)
+    request = digest([workflow, given])
+    if key and (earlier := Run.objects.filter(started_by=actor, key=key).first()):
+        return same_request(earlier, key, request), False
+    policy = policy_in_force(definition.policies)
+    try:
+        with transaction.atomic():
+            now = database_now()
+            deadline = now + timedelta(seconds=definition.deadline_seconds) if definition.deadline_seconds else None
+            run = Run.objects.create(
+                version_id=found.current_id,
+                policy_version_id=policy,
+                input=given,
+                key=key,
+                request_digest=request,
+                started_by=actor,
+                started_at=now,
+                deadline=deadline,
+            )
+            RunDocument.objects.bulk_create(RunDocument(run=run, document=d, role=role) for role, d in roles.items())
+            first = [tasks.new_task(run.pk, step, now, run.round) for step in definition.first]
+            Task.objects.bulk_create(first)
+            endings.told(run, "run.started", person(actor), input=digest(given), version=str(found.current_id))
+            dispatch.wake_on_commit()
+    except IntegrityError:
+        if not key:
+            raise
+        return same_request(Run.objects.get(started_by=actor, key=key), key, request), False
+    return run, True
+
+
+def same_request(earlier: Run, key: str, request: str) -> Run:
+    if earlier.request_digest != request:
+        raise KeyReused(key)
+    return earlier
+
+
+def policy_in_force(name: str) -> UUID | None:
+    """The published version new runs are pinned to; None for a workflow without policies."""
+    from .models import Policy
+
+    if not name:
+        return None
+    return Policy.objects.values_list("current_id", flat=True).get(name=name)
+
+
+def document_fields(schema: Mapping[str, Any]) -> list[str]:
+    """The input fields that take a document, in order."""
+    return [name for name, part in schema.get("properties", {}).items() if part.get("format") == "document"]
+
+
+def with_documents(
+    schema: Mapping[str, Any], given: dict[str, Any], documents: Mapping[str, Document] | Sequence[Document]
+) -> tuple[dict[str, Any], dict[str, Document]]:
+    """The input with document ids in their fields, and which document plays which role; further ones are attachments."""
+    fields = [name for name in document_fields(schema) if name not in given]
+    if isinstance(documents, Mapping):
+        roles = dict(documents)
+    else:
+        roles = dict(zip(fields, documents, strict=False))
+        roles |= {f"attachment-{n}": d for n, d in enumerate(documents[len(fields) :], start=1)}
+    for name, document in roles.items():
+        if name in schema.get("properties", {}):
+            given[name] = str(document.pk)
+    roles |= _named_documents([f for f in document_fields(schema) if f in given and f not in roles], given)
+    return given, roles
+
+
+def _named_documents(fields: Sequence[str], given: Mapping[str, Any]) -> dict[str, Document]:
+    try:
+        ids = {field: UUID(str(given[field])) for field in fields}
+    except ValueError as error:
+        raise InputInvalid([("documents", f"{error}; expected the id of an uploaded document")]) from None
+    found = {d.pk: d for d in Document.objects.filter(pk__in=ids.values())}
+    missing = [(field, "names no uploaded document") for field, pk in ids.items() if pk not in found]
+    if missing:
+        raise InputInvalid(missing)
+    return {field: found[pk] for field, pk in ids.items()}
+
+
+def validate_input(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    errors = [(_field_of(error), error.message) for error in validator.iter_errors(given)]
+    if errors:
+        raise InputInvalid(errors)
+
+
+def _field_of(error: jsonschema.ValidationError) -> str:
+    if error.validator == "required":
+        missing = next((name for name in error.validator_value if name not in error.instance), "")
+        return ".".join([*map(str, error.path), missing])
+    return ".".join(map(str, error.path)) or "input"
+
+
+@transaction.atomic
+def cancel_run(*, run_id: UUID, actor: AbstractBaseUser, reason: str) -> Run:
+    """Stops a run: what is open is cancelled, authorised effects are void. An effect already sent is waited for."""
+    [run] = engine.lock_runs([run_id])
+    if run.status in Run.ENDED:
+        raise Conflict(f"the run has already ended: {run.get_status_display()}")
+    endings.end(run, Run.Status.CANCELLED, outcome=reason or "cancelled", actor=person(actor), now=database_now())
+    run.refresh_from_db()
+    return run
+
+
+RESOLUTIONS = {"retry": Task.Status.READY, "skip": Task.Status.SKIPPED, "fail": Task.Status.FAILED}
+
+
+@transaction.atomic
+def resolve_incident(*, incident_id: UUID, resolution: str, reason: str, actor: AbstractBaseUser) -> Incident:
+    """Closes an incident with a reason: the step is tried again, skipped, or the run fails."""
+    errors = []
+    if resolution not in RESOLUTIONS:
+        errors.append(("resolution", f"is {resolution!r}; expected one of {', '.join(RESOLUTIONS)}"))
+    if not reason.strip():
+        errors.append(("reason", "is empty; say why"))
+    if errors:
+        raise InputInvalid(errors)
+    [run] = engine.lock_runs(Incident.objects.filter(pk=incident_id).values_list("run_id", flat=True))
+    now = database_now()
+    closed = Incident.objects.filter(pk=incident_id, resolved_at__isnull=True).update(
+        resolved_at=now, resolved_by=actor, resolution=resolution, reason=reason[:500]
+    )
+    if not closed:
+        raise Conflict("the incident was already resolved")
+    incident = Incident.objects.select_related("task").get(pk=incident_id)
+    endings.told(
+        run, "incident.resolved", person(actor), incident=str(incident.pk), resolution=resolution, reason=reason
+    )
+    _apply(run, incident, resolution, reason, now, actor)
+    dispatch.wake_on_commit()
+    return incident
+
+
+def _apply(run: Run, incident: Incident, resolution: str, reason: str, now, actor: AbstractBaseUser) -> None:
+    if run.status in Run.ENDED:
+        return
+    if incident.task_id:
+        values = {"ready_at": now, "attempts": 0} if resolution == "retry" else {"ended_at": now}
+        transitions.move_tasks([incident.task_id], [Task.Status.INCIDENT], RESOLUTIONS[resolution], **values)
+    if resolution == "fail":
+        endings.end(run, Run.Status.FAILED, outcome=reason, actor=person(actor), now=now)
+        return
+    endings.go_on(run, now=now, actor=person(actor))
+    endings.settle(run, case=None, now=now)
+
+
+@transaction.atomic
+def pull_hold(*, scope: str, value: str, reason: str, actor: AbstractBaseUser) -> Hold:
+    """Stops effects at once; what is already in flight is waited for. Pulling the same hold twice is refused."""
+    errors = []
+    if scope not in Hold.Scope.values:
+        errors.append(("scope", f"is {scope!r}; expected one of {', '.join(Hold.Scope.values)}"))
+    if scope != Hold.Scope.ALL and not value:
+        errors.append(("value", f"is empty; name the {scope}"))
+    if not reason.strip():
+        errors.append(("reason", "is empty; say why"))
+    if errors:
+        raise InputInvalid(errors)
+    try:
+        with transaction.atomic():
+            hold = Hold.objects.create(
+                scope=scope, value="" if scope == Hold.Scope.ALL else value, reason=reason[:300], pulled_by=actor
+            )
+    except IntegrityError:
+        raise Conflict("this hold is already in force") from None
+    record(
+        "hold.pulled",
+        subject=("hold", hold.pk),
+        actor=person(actor),
+        data={"scope": scope, "value": value, "reason": reason},
+    )
+    return hold
+
+
+@transaction.atomic
+def release_hold(*, hold_id: UUID, actor: AbstractBaseUser) -> Hold:
+    """Effects go on."""
+    moved = Hold.objects.filter(pk=hold_id, released_at__isnull=True).update(
+        released_at=timezone.now(), released_by=actor
+    )
+    if not moved:
+        raise Conflict("this hold is no longer in force")
+    record("hold.released", subject=("hold", hold_id), actor=person(actor))
+    dispatch.wake_on_commit()
+    return Hold.objects.get(pk=hold_id)

@@ -1,0 +1,88 @@
+"""What an agent may read: data sources through grants, documents of its run. Every read and refusal is noted."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from guardian.shortcuts import get_perms
+
+from audit.log import Actor
+
+from .agents.base import Agent, OpenDocument, SourceRefused
+from .digests import digest
+from .documents.store import StoredDocument
+from .models import AgentAccount, DataSource, Document, SourceRow
+from .steps.base import Work
+
+READ = "read_source"
+
+
+def account_of(agent_name: str) -> AgentAccount:
+    """The account the agent acts under, made on first use without any grant."""
+    found = AgentAccount.objects.select_related("user").filter(agent=agent_name).first()
+    if found:
+        return found
+    user, _ = get_user_model().objects.get_or_create(
+        username=f"agent.{agent_name}", defaults={"first_name": agent_name}
+    )
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
+    return AgentAccount.objects.get_or_create(agent=agent_name, defaults={"user": user})[0]
+
+
+class Context:
+    """What an agent is given besides its input (agents.base.AgentContext)."""
+
+    def __init__(self, agent: Agent, work: Work):
+        self._agent, self._work = agent, work
+        self.actor = Actor("agent", agent.name, agent.name)
+        self.reads: list[dict[str, Any]] = []
+        self.run_id, self.step, self.attempt = work.run_id, work.step.name, work.attempt
+        self.objections, self.corrections = work.objections, work.case.corrections
+
+    def source(self, name: str) -> "TableSource":
+        """The source, if the step declares it and the agent's account holds a grant; SourceRefused otherwise."""
+        source = DataSource.objects.filter(name=name).first()
+        if source is None or name not in self._work.step.sources or not self._granted(source):
+            self._work.note("source.refused", ("source", name), self.actor, step=self.step)
+            raise SourceRefused(self._agent.name, name)
+        return TableSource(source, self)
+
+    def _granted(self, source: DataSource) -> bool:
+        account = account_of(self._agent.name)
+        return account.user.is_active and READ in get_perms(account.user, source)
+
+    def document(self, role: str) -> OpenDocument | None:
+        """The run's document in that role, or None; its use is evidence too."""
+        found = Document.objects.filter(rundocument__run_id=self.run_id, rundocument__role=role).first()
+        return StoredDocument(found) if found else None
+
+    def read(self, source: str, query: str, rows: list[dict[str, Any]]) -> None:
+        seen = {"source": source, "query": query, "rows": len(rows), "digest": digest(rows)}
+        self.reads.append(seen)
+        self._work.note("source.read", ("source", source), self.actor, step=self.step, **seen)
+
+
+class TableSource:
+    """Rows with a key. What is returned is a copy; nothing is written through it."""
+
+    def __init__(self, source: DataSource, context: Context):
+        self._source, self._context = source, context
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The row with that key, or None."""
+        row = SourceRow.objects.filter(source=self._source, key=key).values_list("data", flat=True).first()
+        self._context.read(self._source.name, f"{self._source.key_field} = {key}", [row] if row else [])
+        return row
+
+    def find(self, **fields: str) -> list[dict[str, Any]]:
+        """Rows whose fields equal these values, by key."""
+        rows = SourceRow.objects.filter(source=self._source, **{f"data__{name}": v for name, v in fields.items()})
+        found = list(rows.order_by("key").values_list("data", flat=True))
+        self._context.read(self._source.name, ", ".join(f"{name} = {v}" for name, v in sorted(fields.items())), found)
+        return found
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every row, by key: for small tables such as tolerances."""
+        found = list(SourceRow.objects.filter(source=self._source).order_by("key").values_list("data", flat=True))
+        self._context.read(self._source.name, "all rows", found)
+        return found

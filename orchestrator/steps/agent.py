@@ -1,0 +1,79 @@
+"""Agent step: the typed function is given its validated input and its answer is validated before anything follows."""
+
+import logging
+
+from pydantic import BaseModel, ValidationError
+
+from orchestrator.agents import registry
+from orchestrator.agents.base import Agent, Permanent, Result, SourceRefused, Transient
+from orchestrator.definitions import Step
+from orchestrator.sources import Context
+
+from .base import StepHandler, Work
+from .outcomes import Complete, Fail, Judgement, Outcome, Retry
+
+logger = logging.getLogger(__name__)
+
+
+class AgentStep(StepHandler):
+    def lane(self, step: Step) -> str:
+        return step.lane if step.lane != "default" else registry.get(step.target).lane
+
+    def execute(self, work: Work) -> Outcome:
+        agent = registry.get(work.step.target)
+        context = Context(agent, work)
+        try:
+            given = agent.input_model.model_validate(given_to(agent, work))
+        except ValidationError as error:
+            return Fail(f"input of {agent.name}: {first_objection(error)}", kind="input-invalid")
+        try:
+            return completed(agent, agent.run(given, context), context)
+        except ValidationError as error:
+            return Retry(
+                f"output of {agent.name}: {first_objection(error)}", at_once=True, objections=objections(error)
+            )
+        except (Permanent, SourceRefused) as error:
+            return Fail(str(error), kind="agent-failed")
+        except Transient as error:
+            return Retry(str(error))
+        except Exception as error:  # an agent may raise anything; the run must not lose its task to it
+            logger.exception("agent %s failed in run %s", agent.name, work.run_id)
+            return Retry(f"{agent.name} failed: {type(error).__name__}")
+
+
+def given_to(agent: Agent, work: Work) -> dict:
+    """Fields of the input model by name: `input`, or the output of the step the name (or `with:`) names."""
+    case, names = work.case.as_json(), dict(work.step.config.get("with", {}))
+    return {f: case[names.get(f, f)] for f in agent.input_model.model_fields if names.get(f, f) in case}
+
+
+def completed(agent: Agent, result: Result, context: Context) -> Complete:
+    output = validated(agent.output_model, result.output)
+    if not 0 <= result.confidence <= 1:
+        raise ValueError(f"confidence: {result.confidence!r} is not between 0 and 1")
+    return Complete(
+        output.model_dump(mode="json"),
+        Judgement(
+            "agent",
+            agent.name,
+            agent.version,
+            confidence=result.confidence,
+            rationale=result.rationale,
+            evidence=[*context.reads, *result.evidence],
+            cost=result.cost,
+        ),
+    )
+
+
+def validated(model: type[BaseModel], output: BaseModel) -> BaseModel:
+    """Checked again from its plain form: an agent may have built its answer without validation."""
+    return model.model_validate(output.model_dump())
+
+
+def objections(error: ValidationError) -> list[str]:
+    return [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False, include_input=False)]
+
+
+def first_objection(error: ValidationError) -> str:
+    found = objections(error)
+    return found[0] + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")

@@ -1,0 +1,104 @@
+"""Opening, reopening and clearing tasks. Callers hold the run's lock."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from audit.ids import uuid7
+
+from . import transitions
+from .definitions import Definition, Step
+from .models import Run, Task
+from .pinned import definition_of
+from .steps.base import get_handler
+
+CLOSED = (Task.Status.SUCCEEDED, Task.Status.SKIPPED, Task.Status.CANCELLED)
+
+
+def new_task(run_id: UUID, step: Step, ready_at: datetime, round_: int) -> Task:
+    """A row for a step that is ready: not yet written."""
+    return Task(
+        id=uuid7(),
+        run_id=run_id,
+        step=step.name,
+        kind=step.kind,
+        lane=get_handler(step.kind).lane(step),
+        status=Task.Status.READY,
+        ready_at=ready_at,
+        round=round_,
+    )
+
+
+def reopen(task_id: UUID, ready_at: datetime, round_: int) -> bool:
+    """A finished or cleared step is to run again. The fence stays as it is and grows with the next claim."""
+    return bool(
+        transitions.move_tasks(
+            [task_id], CLOSED, Task.Status.READY, ready_at=ready_at, round=round_, attempts=0, ended_at=None, error=""
+        )
+    )
+
+
+def due_steps(definition: Definition, statuses: Mapping[str, str]) -> list[Step]:
+    """Steps whose needs are done and that have no task, or a cleared one. `statuses` maps step → task status."""
+    done = {name for name, status in statuses.items() if status in Task.DONE}
+    idle = (None, Task.Status.CANCELLED)
+    return [s for s in definition.steps.values() if statuses.get(s.name) in idle and _needs_met(s, done)]
+
+
+def _needs_met(step: Step, done: Collection[str]) -> bool:
+    return any(need in done for need in step.needs) if step.join == "any" else all(need in done for need in step.needs)
+
+
+def open_due(run: Run, *, now: datetime) -> list[Step]:
+    """Opens every due step of a run: after it was answered early, sent back or un-paused."""
+    definition, rows = definition_of(run.version_id), {task.step: task for task in run.tasks.all()}
+    due = due_steps(definition, {name: task.status for name, task in rows.items()})
+    for step in due:
+        open_step(run, step, rows.get(step.name), now)
+    return due
+
+
+def open_step(run: Run, step: Step, row: Task | None, now: datetime) -> UUID:
+    """Makes the step's task ready, whether or not it had one before; returns its id."""
+    if row is not None:
+        reopen(row.pk, now, run.round)
+        return row.pk
+    task = new_task(run.pk, step, now, run.round)
+    task.save(force_insert=True)
+    return task.pk
+
+
+def clear(tasks: Collection[Task], now: datetime, *, spare_effects: bool = True) -> None:
+    """Cancels open and finished tasks. An effect that may be on its way outside is spared: its result must be kept."""
+    for status in (*Task.OPEN, *Task.DONE):
+        chosen = [t for t in tasks if t.status == status and not (spare_effects and is_under_way(t))]
+        ids = [t.pk for t in chosen]
+        if not ids:
+            continue
+        ended = now if status in Task.OPEN else None
+        transitions.move_tasks(ids, [status], Task.Status.CANCELLED, ready_at=None, lease_until=None, ended_at=ended)
+        for kind in {t.kind for t in chosen}:
+            get_handler(kind).cancelled([t.pk for t in chosen if t.kind == kind], now)
+
+
+def is_under_way(task: Task) -> bool:
+    return task.kind == "effect" and task.status in (Task.Status.RUNNING, Task.Status.RETRY_WAIT, Task.Status.INCIDENT)
+
+
+def park(run: Run, now: datetime) -> None:
+    """Takes what nobody has begun out of the workers' sight; open_due() brings it back."""
+    waiting = [t for t in run.tasks.all() if t.status in (Task.Status.READY, Task.Status.RETRY_WAIT)]
+    for status in (Task.Status.READY, Task.Status.RETRY_WAIT):
+        ids = [t.pk for t in waiting if t.status == status and not is_under_way(t)]
+        transitions.move_tasks(ids, [status], Task.Status.CANCELLED, ready_at=None) if ids else None
+
+
+def send_back(run: Run, step: str, *, now: datetime) -> None:
+    """Runs an earlier step again and clears what came after it; branches that do not depend on it stay as they are.
+    The caller has checked that no effect after it was sent, and bounded the rounds."""
+    later = definition_of(run.version_id).descendants(step)
+    rows = {task.step: task for task in run.tasks.all()}
+    run.round += 1
+    Run.objects.filter(pk=run.pk).update(round=run.round)
+    clear([task for name, task in rows.items() if name in later], now)
+    reopen(rows[step].pk, now, run.round)
