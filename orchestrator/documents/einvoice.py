@@ -25,6 +25,7 @@ from orchestrator.documents.xml_safe import Refused, parse
 SYNTAXES = (UBL, CII)
 MAX_LINES = 5_000
 MAX_NOTES = 200
+MAX_CHECKS = 200
 MAX_VALUE = 2_000
 # Rules that look at the file and not at its values. Names are values as well, and may be corrected.
 _STRUCTURAL = {rule.id for syntax in SYNTAXES for rule in syntax.rules} - {"BR-06", "BR-07"}
@@ -70,7 +71,7 @@ def _failed(outcomes: Iterable[Outcome]) -> list[Check]:
 def _distinct(checks: Iterable[Check]) -> list[Check]:
     """Stops first; where form and values break the same rule, it is said once."""
     once = {(check.id, *check.fields): check for check in checks}
-    return sorted(once.values(), key=lambda check: check.severity != "stop")
+    return sorted(once.values(), key=lambda check: check.severity != "stop")[:MAX_CHECKS]
 
 
 def text_view(data: bytes) -> list[str]:
@@ -204,11 +205,7 @@ def as_date(raw: str) -> str | None:
     found = _DATE.fullmatch(raw)
     if not found:
         return None
-    year, month, day = (
-        (int(part) for part in (found[1], found[2], found[3]) if part)
-        if found[1]
-        else map(int, (found[5], found[6], found[7]))
-    )
+    year, month, day = (int(part) for part in (found[1] or found[5], found[2] or found[6], found[3] or found[7]))
     try:
         return dt.date(year, month, day).isoformat()
     except ValueError:

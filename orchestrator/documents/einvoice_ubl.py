@@ -1,4 +1,4 @@
-"""UBL 2.1 Invoice and CreditNote (ISO/IEC 19845): the rules of EN 16931-1 on what a document must hold, by their ids."""
+"""UBL 2.1 Invoice and CreditNote (ISO/IEC 19845): the rules of EN 16931-1 on what a document must hold, by id."""
 
 from orchestrator.documents import codelists
 from orchestrator.documents.einvoice_places import Rule, Syntax

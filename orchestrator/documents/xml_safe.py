@@ -14,6 +14,8 @@ from lxml import etree
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 200_000  # elements and attributes
 MAX_DEPTH = 64
+MAX_TOKEN = 1024 * 1024  # bytes of one tag, with its attributes, or of one comment
+CHUNK = 128 * 1024
 XINCLUDE = "http://www.w3.org/2001/XInclude"
 
 _BYTE_ORDER_MARKS = [(codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")]
@@ -55,7 +57,8 @@ def parse(data: bytes) -> etree._Element:
     try:
         return etree.fromstring(source, parser)
     except etree.XMLSyntaxError as error:
-        raise Refused(f"The file is not well-formed XML (line {error.lineno or 1}).") from None
+        # Well-formed, as the scan found: what is left are limits, such as ten million characters in one element.
+        raise Refused(f"The file holds more than is read safely (line {error.lineno or 1}).") from None
 
 
 def decode(data: bytes) -> str:
@@ -159,7 +162,11 @@ def _scan(source: bytes) -> None:
     parser.EndElementHandler = scan.end
     parser.StartDoctypeDeclHandler = scan.doctype
     try:
-        parser.Parse(source, True)
+        for start in range(0, len(source), CHUNK):
+            parser.Parse(source[start : start + CHUNK], False)
+            if start + CHUNK - parser.CurrentByteIndex > MAX_TOKEN:
+                raise Refused(f"The file has a single tag or comment of more than {MAX_TOKEN:,} bytes.")
+        parser.Parse(b"", True)
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)
         raise Refused(f"The file is not well-formed XML (line {error.lineno}: {what}). It may be cut off.") from None
