@@ -14,7 +14,7 @@ LIVE = (Run.Status.PENDING, Run.Status.RUNNING, Run.Status.WAITING, Run.Status.S
 SENT = (Effect.State.IN_FLIGHT, Effect.State.UNKNOWN)
 
 
-def told(run: Run, kind: str, actor: Actor, **data: object) -> None:
+def told(run: Run, kind: str, actor: Actor, /, **data: object) -> None:
     """The event of a run's change."""
     workflow = definition_of(run.version_id).name
     record(kind, subject=("run", str(run.pk)), actor=actor, run=str(run.pk), workflow=workflow, data=data)
@@ -91,8 +91,8 @@ def settle(run: Run, *, case: Case | None, now: datetime) -> None:
     elif not open_rows and run.status in (Run.Status.RUNNING, Run.Status.WAITING):
         end(run, Run.Status.SUCCEEDED, outcome="done", now=now)
     elif run.status == Run.Status.RUNNING and all(t.status == Task.Status.WAITING for t in open_rows):
-        if transitions.move_runs([run.pk], [Run.Status.RUNNING], Run.Status.WAITING):
-            told(run, "run.waiting", SYSTEM, steps=[t.step for t in open_rows])
+        transitions.move_runs([run.pk], [Run.Status.RUNNING], Run.Status.WAITING)
+        told(run, "run.waiting", SYSTEM, steps=[t.step for t in open_rows])
 
 
 def open_incident(

@@ -26,7 +26,7 @@ def work() -> None:
         dispatch.wake("ocr")
 
 
-@shared_task(name="countersign.work_slowly", queue="ocr")
+@shared_task(name="countersign.work_slowly")
 def work_slowly() -> None:
     """Steps that take seconds and memory: one at a time, on their own queue."""
     if engine.drain(lanes=("ocr",)):
@@ -53,7 +53,7 @@ def stop_sweeper(**_: object) -> None:
 
 def _sweep_until_stopped() -> None:
     name = f"{socket.gethostname()}:{os.getpid()}"
-    while not _stopping.wait(SWEEP_SECONDS * random.uniform(0.5, 1.5)):
+    while not _stopping.wait(SWEEP_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311 (no secret)
         try:
             close_old_connections()
             recovery.beat(name)

@@ -178,7 +178,8 @@ class Recording:
 
     def _retry(self, work: Work, outcome: Retry) -> None:
         if work.attempt >= work.step.retry.max_attempts and not outcome.on_hold:
-            return self._fail(work, "retries-exhausted", f"{outcome.error} (after {work.attempt} attempts)")
+            self._fail(work, "retries-exhausted", f"{outcome.error} (after {work.attempt} attempts)")
+            return
         pause = timedelta(0) if outcome.at_once else backoff.full_jitter(work.step.retry, work.attempt)
         transitions.move_tasks(
             [work.task_id],
@@ -210,7 +211,7 @@ class Recording:
             task = tasks.new_task(work.run_id, step, self.now, row.round)
             self.opened.append(Opened(task, step, work.pinned, case))
 
-    def _tell(self, kind: str, work: Work, actor: Actor = SYSTEM, **data: object) -> None:
+    def _tell(self, kind: str, work: Work, /, actor: Actor = SYSTEM, **data: object) -> None:
         data = {"step": work.step.name, "fence": work.fence, **data}
         subject = ("task", str(work.task_id))
         self.entries.append(Entry(kind, subject, actor, str(work.run_id), work.definition.name, "", data))

@@ -129,7 +129,7 @@ def document_fields(schema: Mapping[str, Any]) -> list[str]:
 def with_documents(
     schema: Mapping[str, Any], given: dict[str, Any], documents: Mapping[str, Document] | Sequence[Document]
 ) -> tuple[dict[str, Any], dict[str, Document]]:
-    """The input with document ids in their fields, and which document plays which role; further ones are attachments."""
+    """The input with document ids in their fields, and which document plays which role; the rest are attached."""
     fields = [name for name in document_fields(schema) if name not in given]
     if isinstance(documents, Mapping):
         roles = dict(documents)

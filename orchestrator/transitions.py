@@ -31,7 +31,7 @@ RUN = _table("""
     cancelled:
 """)
 
-# succeeded, skipped and cancelled tasks go back to ready or cancelled only when the run is sent back to an earlier step.
+# succeeded, skipped and cancelled tasks move on only when the run is sent back to an earlier step.
 TASK = _table("""
     ready: running cancelled waiting
     running: succeeded failed rejected skipped waiting retry_wait incident ready cancelled

@@ -8,3 +8,5 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+AGENT_MODULES = [*AGENT_MODULES, "tests.engine_agents"]  # noqa: F405

@@ -76,6 +76,9 @@ class RunDocument(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "document", "role"], name="run_document_once")]
 
+    def __str__(self) -> str:
+        return f"{self.role} of run {self.run_id}"
+
 
 class TaskStatus(models.TextChoices):
     READY = "ready", "ready"

@@ -67,7 +67,7 @@ def completed(agent: Agent, result: Result, context: Context) -> Complete:
 
 def validated(model: type[BaseModel], output: BaseModel) -> BaseModel:
     """Checked again from its plain form: an agent may have built its answer without validation."""
-    return model.model_validate(output.model_dump())
+    return model.model_validate(output.model_dump(warnings=False))
 
 
 def objections(error: ValidationError) -> list[str]:

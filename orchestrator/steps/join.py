@@ -1,4 +1,4 @@
-"""Join: parallel branches come together. The engine opens it when its needs are done, so there is nothing to wait for."""
+"""Join: parallel branches come together. The engine opens it when its needs are done: nothing is waited for."""
 
 from .base import StepHandler, Work
 from .outcomes import Complete, Judgement, Outcome

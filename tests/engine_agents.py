@@ -1,0 +1,67 @@
+"""Small agents and workflows that engine tests and measurements run; listed in AGENT_MODULES by tests.settings."""
+
+from pydantic import BaseModel
+
+from orchestrator.agents.base import AgentContext, Permanent, Result, Transient, agent
+
+
+class Anything(BaseModel):
+    input: dict = {}
+
+
+class Count(BaseModel):
+    n: int
+    ok: bool = True
+
+
+@agent("test.count", version="1")
+def count(case: Anything, ctx: AgentContext) -> Result[Count]:
+    return Result(Count(n=len(ctx.step)), confidence=0.97, rationale="counted")
+
+
+@agent("test.flaky", version="1")
+def flaky(case: Anything, ctx: AgentContext) -> Result[Count]:
+    """Fails until the attempt its input names."""
+    if ctx.attempt < case.input.get("works_at", 2):
+        raise Transient("not yet")
+    return Result(Count(n=ctx.attempt), confidence=0.9)
+
+
+@agent("test.broken", version="1")
+def broken(case: Anything, ctx: AgentContext) -> Result[Count]:
+    raise Permanent("it is broken")
+
+
+@agent("test.wrong_output", version="1")
+def wrong_output(case: Anything, ctx: AgentContext) -> Result[Count]:
+    """Answers something its schema does not allow, until it was told so twice."""
+    if ctx.attempt < 3:
+        return Result(Count.model_construct(n="many"), confidence=0.9)
+    return Result(Count(n=ctx.attempt), confidence=0.9)
+
+
+@agent("test.crash", version="1")
+def crash(case: Anything, ctx: AgentContext) -> Result[Count]:
+    raise ZeroDivisionError("bug")
+
+
+def line(name: str, agents: list[str], *, policies: str = "", retry: str = "{backoff_seconds: 0}") -> str:
+    """YAML of a workflow whose steps s0, s1, … follow each other."""
+    rows = [f"workflow: {name}", "title: A line", "input: {works_at: integer?}"]
+    rows += [f"policies: {policies}", "facts: {confidence: {confidence: s0}}"] if policies else []
+    rows.append("steps:")
+    for n, agent_name in enumerate(agents):
+        needs = f", needs: [s{n - 1}]" if n else ""
+        rows.append(f"  s{n}: {{agent: {agent_name}{needs}, retry: {retry}}}")
+    return "\n".join(rows)
+
+
+def fan(name: str, width: int = 8) -> str:
+    """YAML of a workflow 1 → width → join → 1."""
+    rows = [f"workflow: {name}", "title: A fan", "input: {}", "steps:", "  a: {agent: test.count}"]
+    rows += [f"  p{n}: {{agent: test.count, needs: [a]}}" for n in range(width)]
+    rows += [
+        f"  j: {{join: all, needs: [{', '.join(f'p{n}' for n in range(width))}]}}",
+        "  z: {agent: test.count, needs: [j]}",
+    ]
+    return "\n".join(rows)
