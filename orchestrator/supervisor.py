@@ -19,7 +19,7 @@ from threading import Event
 
 RESTARTS = 5  # within WINDOW_SECONDS; one more and everything stops
 WINDOW_SECONDS = 60.0
-STOP_SECONDS = 8.0
+STOP_SECONDS = 4.0
 TICK_SECONDS = 0.1
 PR_SET_PDEATHSIG = 1
 
