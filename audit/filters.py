@@ -14,7 +14,7 @@ NOUNS = tuple(dict.fromkeys(kind.partition(".")[0] for kind in KINDS))
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Empty means any. `since` is included, `until` is not; `actor` is an id or a name, `q` a record, case or run."""
+    """Empty means any. `since` is included, `until` is not; `actor` is an id, user name or name, `q` any id."""
 
     kinds: tuple[str, ...] = ()
     actor: str = ""

@@ -10,7 +10,7 @@ class FilterForm(forms.Form):
     since = forms.DateField(label="From", required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
     until = forms.DateField(label="To", required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
     kind = forms.ChoiceField(label="What happened", required=False, choices=[("", "Anything"), *grouped_kinds()])
-    actor = forms.CharField(label="By (name or id)", required=False, max_length=200)
+    actor = forms.CharField(label="By (name or account)", required=False, max_length=200)
     workflow = forms.CharField(label="Workflow", required=False, max_length=80)
     queue = forms.CharField(label="Queue", required=False, max_length=80)
     run = forms.CharField(label="Run", required=False, max_length=36)

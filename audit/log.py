@@ -51,7 +51,7 @@ class Actor:
             raise ValueError(f"kind: {self.kind!r}; expected one of {', '.join(sorted(ACTOR_KINDS))}")
 
 
-SYSTEM = Actor("system", "", "Countersign")
+SYSTEM = Actor("system", "system", "Countersign")
 
 
 def person(user: Any) -> Actor:

@@ -6,14 +6,23 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Concat
 from django.urls import reverse
 
 from .filters import Filters
 from .ids import uuid7
 from .kinds import KINDS
 from .scopes import Scopes
+
+
+def actor_ids(text: str) -> list[str]:
+    """The ids an actor may be meant by: the text itself, and the accounts of that user name or full name."""
+    full_name = Concat("first_name", Value(" "), "last_name")
+    people = get_user_model().objects.annotate(full=full_name).filter(Q(username=text) | Q(full=text))
+    return [text, *map(str, people.values_list("pk", flat=True))]
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -31,7 +40,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         if filters.kinds:
             events = events.filter(kind__in=filters.kinds)
         if filters.actor:
-            events = events.filter(Q(actor_id=filters.actor) | Q(actor_label=filters.actor))
+            events = events.filter(actor_id__in=actor_ids(filters.actor))
         if filters.runs:
             events = events.filter(run__in=filters.runs)
         if filters.workflow:
@@ -92,7 +101,6 @@ class Event(models.Model):
             models.Index(fields=["workflow", "at"], name="audit_event_workflow"),
             models.Index(fields=["queue", "at"], name="audit_event_queue"),
             models.Index(fields=["actor_id", "at"], name="audit_event_actor"),
-            models.Index(fields=["actor_label", "at"], name="audit_event_label"),
         ]
 
     def __str__(self) -> str:

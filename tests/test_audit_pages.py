@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 
 from audit import views
-from audit.log import Actor
+from audit.log import Actor, person
 from audit.models import Event
 from audit.scopes import Scopes
 from tests.trail import NOON, every_minute, happened
@@ -99,7 +99,8 @@ def test_not_yours_and_does_not_exist_are_the_same_answer():
     [
         ("kind", "review.approved"),
         ("kind", "review"),
-        ("actor", "7"),
+        ("actor", "7007"),
+        ("actor", "mara"),
         ("actor", "Mara Lindholm"),
         ("run", "run-1"),
         ("workflow", "invoice-to-pay"),
@@ -113,7 +114,9 @@ def test_every_filter_stands_in_the_url(name, value):
     wanted = happened(
         "review.approved",
         subject=("review", "r-9"),
-        actor=Actor("person", "7", "Mara Lindholm"),
+        actor=person(
+            get_user_model().objects.create(pk=7007, username="mara", first_name="Mara", last_name="Lindholm")
+        ),
         run="run-1",
         workflow="invoice-to-pay",
         queue="ap-exceptions",

@@ -1,4 +1,4 @@
-"""The trail as a file: one module per format, each with `SUFFIX`, `MEDIA_TYPE`, `HEADER`, `COLUMNS` and `line(row)`."""
+"""The trail as a file. A module per format has `SUFFIX`, `MEDIA_TYPE`, `HEADER`, `COLUMNS` and `encode(rows)`."""
 
 from . import csv, jsonl
 

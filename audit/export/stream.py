@@ -17,8 +17,8 @@ def stream(events: EventQuerySet, form: ModuleType) -> Iterator[tuple[bytes, int
     yield form.HEADER, 0
     with snapshot():
         rows = events.oldest_first().values_list(*form.COLUMNS).iterator(chunk_size=CHUNK)
-        while lines := [form.line(row) for row in islice(rows, CHUNK)]:
-            yield b"".join(lines), len(lines)
+        while chunk := list(islice(rows, CHUNK)):
+            yield form.encode(chunk), len(chunk)
 
 
 @contextmanager

@@ -49,7 +49,6 @@ class Migration(migrations.Migration):
                     models.Index(fields=["workflow", "at"], name="audit_event_workflow"),
                     models.Index(fields=["queue", "at"], name="audit_event_queue"),
                     models.Index(fields=["actor_id", "at"], name="audit_event_actor"),
-                    models.Index(fields=["actor_label", "at"], name="audit_event_label"),
                 ],
             },
         ),

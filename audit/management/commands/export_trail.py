@@ -31,7 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("--workflow", default="", metavar="W", help="only this workflow")
         parser.add_argument("--since", metavar="T", help="from this day or time on (ISO 8601)")
         parser.add_argument("--until", metavar="T", help="before this time, or up to and with this day (ISO 8601)")
-        parser.add_argument("--actor", default="", metavar="A", help="only what this actor did (id or name)")
+        parser.add_argument(
+            "--actor", default="", metavar="A", help="only what this actor did (user name, full name or id)"
+        )
         parser.add_argument("--json", action="store_true", help="print what was written as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
