@@ -90,14 +90,15 @@ def types_at(schema: Mapping[str, Any], path: tuple[str, ...]) -> set[str]:
     """JSON types a value at `path` may have; the empty set where it cannot be told."""
     level = branches(schema, schema)
     for key in path:
-        level = [leaf for part in level if (found := _child(part, key)) is not None for leaf in branches(found, schema)]
-    found: set[str] = set()
+        below = [_child(part, key) for part in level]
+        level = [leaf for found in below if found is not None for leaf in branches(found, schema)]
+    types: set[str] = set()
     for part in level:
         kind = part.get("type")
         if kind is None:
             return set()
-        found.update([kind] if isinstance(kind, str) else kind)
-    return found - {"null"}
+        types.update([kind] if isinstance(kind, str) else kind)
+    return types - {"null"}
 
 
 def _child(schema: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:

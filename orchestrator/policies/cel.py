@@ -84,8 +84,8 @@ class Condition:
     def run(self, facts: Any) -> bool | str:
         """True, False, or the text of an error, for an `activation` over typed facts."""
         try:
-            result = self.expression.eval(facts)
-            return result.value() if result.type() == BOOL else _plain(str(result.value()))
+            answer = self.expression.eval(facts).value()
+            return answer if answer is True or answer is False else _plain(str(answer)) or "no answer"
         except Exception as error:  # whatever the library raises, a condition that fails may never count as "no"
             return _plain(str(error)) or type(error).__name__
 

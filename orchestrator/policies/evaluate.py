@@ -8,6 +8,7 @@ nothing fired and nothing failed, the `otherwise` row decides.
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ ROUTES = ("continue", "review", "escalate", "reroute", "pause", "reject")
 STRICTNESS = {route: place for place, route in enumerate(ROUTES)}
 NEAR_PERCENT = 10
 MAX_RULES = 500
+HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 FACT_IN_REASON = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
@@ -254,10 +256,10 @@ class _Case:
             return RuleTrace(rule.name, "not_yet", rule.route, rule.when, {})
         values = {name: self.values.get(name) for name in condition.names}
         answer = condition.run(self.activation)
-        missing = [name for name, value in values.items() if value is None]
         if answer is True:
             return RuleTrace(rule.name, "fired", rule.route, rule.when, values, self.reason(rule))
-        if missing or answer is not False:
+        if answer is not False or None in values.values():
+            missing = [name for name, value in values.items() if value is None]
             why = "; ".join(f"{name}: {self.facts.problems.get(name, 'no value')}" for name in missing) or str(answer)
             return RuleTrace(rule.name, "error", rule.route, rule.when, values, f"{rule.name} cannot be judged ({why})")
         near = self.near(rule, condition) if rule.near and condition.comparisons else None
@@ -281,10 +283,9 @@ class _Case:
             if part.value and abs(self.values[part.fact] - part.value) * 100 <= rule.near * abs(part.value)
         ]
         for _, part in sorted(close, key=lambda pair: pair[0]):
-            for side in _sides(part):
-                trial = activation(self.vocabulary, {**self.values, part.fact: side})
-                if condition.run(trial) is True:
-                    return self._near(rule, part, side)
+            turned = _turned(part, self.values[part.fact])
+            if condition.run(activation(self.vocabulary, {**self.values, part.fact: turned})) is True:
+                return self._near(rule, part, turned)
         return None
 
     def _near(self, rule: Rule, part: Comparison, side: int | float) -> Near:
@@ -298,11 +299,15 @@ class _Case:
         return Near(part.fact, part.op, value, part.value, text)
 
 
-def _sides(part: Comparison) -> list[int | float]:
-    """The values just on either side of a threshold, and the threshold."""
+def _turned(part: Comparison, value: int | float) -> int | float:
+    """The value closest to the threshold for which the comparison says the opposite of what it says for `value`."""
+    holds, at_threshold = HOLDS[part.op](value, part.value), part.op in ("<=", ">=")
+    if holds is not at_threshold:
+        return part.value
+    up = part.op in (">", "<=")
     if isinstance(part.value, float):
-        return [part.value, math.nextafter(part.value, math.inf), math.nextafter(part.value, -math.inf)]
-    return [part.value, part.value + 1, part.value - 1]
+        return math.nextafter(part.value, math.inf if up else -math.inf)
+    return part.value + (1 if up else -1)
 
 
 def _smallest_change(trace: tuple[RuleTrace, ...], route: str) -> str:
