@@ -5,6 +5,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -74,6 +75,7 @@ DATABASE = env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'countersign.sq
 USES_SQLITE = DATABASE["ENGINE"].endswith("sqlite3")
 DATABASE["OPTIONS"] = {**(SQLITE_OPTIONS if USES_SQLITE else POSTGRES_OPTIONS), **DATABASE.get("OPTIONS", {})}
 DATABASE["CONN_MAX_AGE"] = None
+DATABASE["CONN_HEALTH_CHECKS"] = True  # a restarted database costs a new connection, not an error page
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -144,6 +146,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below is in force in workers too
 CELERY_TASK_DEFAULT_QUEUE = "engine"
+# A worker that is told no queue serves both; `serve` gives the slow one a worker of its own.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("engine", "ocr")]
+CELERY_TASK_ROUTES = {"countersign.work_slowly": {"queue": "ocr"}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_DB_REUSE_MAX = 10**9  # otherwise the fix-up closes the database connection around every job
 CELERY_TIMEZONE = "UTC"
@@ -161,7 +166,6 @@ else:
         "polling_interval": 0.05,
     }
 CELERY_BEAT_SCHEDULE = {"sweep": {"task": "countersign.sweep", "schedule": 15.0}}
-CELERY_TASK_ROUTES = {"countersign.work_slowly": {"queue": "ocr"}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 
 # Kinds of step, by dotted path: orchestrator never imports reviews.

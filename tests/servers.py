@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 START_SECONDS = 30
+POLL_SECONDS = 0.02
 PR_SET_PDEATHSIG = 1
 
 
@@ -158,8 +159,17 @@ def stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals, seconds:
 
 
 def wait_until(ready: Callable[[], bool], name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the server is ready; raises ServerDidNotStart with the end of its log when it ended or took too long."""
     deadline = time.monotonic() + START_SECONDS
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             raise ServerDidNotStart(name, log)
-        time.sleep(0.02)
+        time.sleep(POLL_SECONDS)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    """Until `condition()` holds in another process; raises AssertionError with `otherwise` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(POLL_SECONDS)

@@ -80,13 +80,14 @@ def commands(port: int) -> dict[str, list[str]]:
     """The children, as argv. SQLite has one writer at a time: more threads would only queue for it."""
     python = sys.executable
     celery = [python, "-m", "celery", "--quiet", "-A", "orchestrator", "--workdir", str(settings.BASE_DIR)]
+    worker = [*celery, "worker", "--pool", "threads", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
     threads = "2" if connection.vendor == "sqlite" else "4"
     web = ["orchestrator.wsgi", "--chdir", str(settings.BASE_DIR), "--bind", f"{HOST}:{port}", "--no-control-socket"]
     web += ["--worker-class", "gthread", "--threads", "8", "--graceful-timeout", "3", "--log-level", "warning"]
-    pool = ["--pool", "threads", "--concurrency", threads, "--without-gossip", "--without-mingle"]
     return {
         "web": [python, "-m", "gunicorn", *web],
-        "worker": [*celery, "worker", *pool, "--loglevel", "WARNING"],
+        "worker": [*worker, "--queues", "engine", "--concurrency", threads, "--hostname", "engine@%h"],
+        "reader": [*worker, "--queues", "ocr", "--concurrency", "1", "--hostname", "ocr@%h"],
         "scheduler": [*celery, "beat", "--pidfile", "", "--loglevel", "WARNING"],
     }
 

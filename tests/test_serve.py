@@ -1,0 +1,108 @@
+"""`manage.py serve`: one command starts everything, and one Ctrl-C ends it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import free_port, wait_for
+from tests.services import PROJECT_DIR
+
+pytestmark = pytest.mark.processes
+CHILDREN = {"web": "gunicorn", "worker": "--queues engine", "reader": "--queues ocr", "scheduler": " beat "}
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def processes_of(var_dir: Path) -> dict[int, str]:
+    """Process id -> command line of everything that was started for `var_dir`, orphans too."""
+    mark, found = f"VAR_DIR={var_dir}\0".encode(), {}
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (place / "environ").read_bytes():
+                found[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:  # ended meanwhile, or not ours to read
+            continue
+    return found
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts `serve` on a SQLite database and the embedded broker in `tmp_path`, without the demo content."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    environment = {**kept, "VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "orchestrator.settings"}
+    command = [sys.executable, "manage.py", "serve", "--no-demo", "--port"]
+    started = []
+
+    def begin(port: int) -> subprocess.Popen[str]:
+        options = {"cwd": PROJECT_DIR, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen([*command, str(port)], text=True, **options)
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_it_says_ready_once_the_page_answers_and_ctrl_c_stops_all_of_it(start: Start, tmp_path: Path) -> None:
+    port = free_port()
+    serve = start(port)
+    assert serve.stdout.readline() == f"Countersign is ready at http://127.0.0.1:{port}/\n"
+    assert answers(port)
+    running = processes_of(tmp_path).values()
+    assert [name for name, mark in CHILDREN.items() if not any(mark in command for command in running)] == []
+
+    serve.send_signal(signal.SIGINT)
+    assert serve.wait(15) == 0
+    assert processes_of(tmp_path) == {}
+    assert not answers(port)
+
+
+def test_a_killed_web_server_comes_back_and_a_killed_supervisor_takes_all_with_it(start: Start, tmp_path: Path) -> None:
+    port = free_port()
+    serve = start(port)
+    serve.stdout.readline()
+    web = min(pid for pid, command in processes_of(tmp_path).items() if "gunicorn" in command)
+    os.kill(web, signal.SIGKILL)
+    assert "web ended with -9: starting it again" in iter(lambda: serve.stderr.readline().strip(), "")
+    wait_for(lambda: answers(port), 20, "the web server did not come back")
+
+    serve.kill()
+    serve.wait()
+    wait_for(lambda: processes_of(tmp_path) == {}, 10, "processes outlived the killed supervisor")
+
+
+def test_a_port_in_use_is_named_before_anything_is_touched(start: Start, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        serve = start(port)
+        _, complaint = serve.communicate(timeout=30)
+    assert serve.returncode == 2
+    assert f"--port: {port} cannot be used" in complaint
+    assert not (tmp_path / "countersign.sqlite3").exists()
+
+
+def test_a_second_one_on_the_same_data_is_refused(start: Start, tmp_path: Path) -> None:
+    first = start(free_port())
+    first.stdout.readline()
+    second = start(free_port())
+    _, complaint = second.communicate(timeout=30)
+    assert second.returncode == 2
+    assert f"Another `serve` is running on {tmp_path}" in complaint
