@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -87,7 +87,7 @@ def _lost(task: Task) -> Entry:
     return Entry("task.lease_expired", ("task", str(task.pk)), SYSTEM, str(task.run_id), workflow, "", data)
 
 
-def _give_up(task: Task, now) -> None:
+def _give_up(task: Task, now: datetime) -> None:
     transitions.move_tasks(
         [task.pk], [Task.Status.RUNNING], Task.Status.INCIDENT, lease_until=None, error="its worker died repeatedly"
     )

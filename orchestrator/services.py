@@ -1,7 +1,7 @@
 """What can be done to runs, by whoever is named as actor: called alike by pages, API, admin, commands and tests."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -67,9 +67,11 @@ def start_run(
     actor: AbstractBaseUser,
     documents: Mapping[str, Document] | Sequence[Document] = (),
     key: str = "",
+    deadline: datetime | None = None,
 ) -> tuple[Run, bool]:
     """Starts a run, or returns the one this key started before: (run, created). `documents` fill the document fields
-    of the workflow's input, by name or in order. Errors: UnknownWorkflow, InputInvalid, KeyReused."""
+    of the workflow's input, by name or in order; `deadline` is when somebody wants it decided (default: as the
+    workflow says). Errors: UnknownWorkflow, InputInvalid, KeyReused."""
     found = Workflow.objects.filter(name=workflow, is_active=True).select_related("current").first()
     if found is None or found.current is None:
         raise UnknownWorkflow(workflow)
@@ -83,7 +85,8 @@ def start_run(
     try:
         with transaction.atomic():
             now = database_now()
-            deadline = now + timedelta(seconds=definition.deadline_seconds) if definition.deadline_seconds else None
+            if deadline is None and definition.deadline_seconds:
+                deadline = now + timedelta(seconds=definition.deadline_seconds)
             run = Run.objects.create(
                 version_id=found.current_id,
                 policy_version_id=policy,
@@ -209,7 +212,7 @@ def resolve_incident(*, incident_id: UUID, resolution: str, reason: str, actor: 
     return incident
 
 
-def _apply(run: Run, incident: Incident, resolution: str, reason: str, now, actor: AbstractBaseUser) -> None:
+def _apply(run: Run, incident: Incident, resolution: str, reason: str, now: datetime, actor: AbstractBaseUser) -> None:
     if run.status in Run.ENDED:
         return
     if incident.task_id:

@@ -1,0 +1,228 @@
+"""Loads the demo through the same services that people, agents and commands use."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.utils import timezone
+
+from orchestrator import engine, services
+from orchestrator.agents import registry
+from orchestrator.demo import PASSWORD, PEOPLE
+from orchestrator.digests import digest
+from orchestrator.documents.store import store_document
+from orchestrator.grants import give
+from orchestrator.models import DataSource, ExchangeRate, Run, SourceRow, Task, Workflow
+from orchestrator.sources import READ, account_of
+from reviews.models import Queue, ReviewLevel, ReviewPolicy
+
+from .cases import VENDORS, DemoCase, cases
+
+SHIPPED = Path(settings.BASE_DIR) / "orchestrator" / "workflows"
+SOURCES = {
+    "vendor-master": ("Vendor master", "vendor_id"),
+    "purchase-orders": ("Purchase orders", "number"),
+    "receipts": ("Goods receipts", "number"),
+    "payment-history": ("Payment history", "payment_id"),
+    "tolerances": ("Match tolerances", "vendor_id"),
+}
+STAFF_MODELS = ("policy", "policyrule", "workflow", "datasource", "exchangerate", "agentaccount", "apitoken")
+READ_ONLY = (
+    "run",
+    "task",
+    "decision",
+    "effect",
+    "incident",
+    "document",
+    "ledgerentry",
+    "policyversion",
+    "workflowversion",
+)
+QUEUES = {
+    "ap-exceptions": ("Invoice exceptions", "standard", ("clerks", "managers", "cfo")),
+    "payments-escalation": ("Payments, escalated", "escalated", ("managers", "cfo")),
+}
+
+
+def load() -> dict[str, int]:
+    """Everything the demo needs; a second call adds nothing. Returns counts."""
+    ada = people()
+    queues(ada)
+    sources(ada)
+    for path in sorted((SHIPPED / "policies").glob("*.yaml")):
+        services.save_policy(source=path.read_text(), actor=ada)
+    for path in sorted(SHIPPED.glob("*.yaml")):
+        services.publish_workflow(source=path.read_text(), actor=ada)
+    grants(ada)
+    book = cases(timezone.now().date())
+    world(book)
+    started = sum(start(case, number) for number, case in enumerate(book))
+    work_until_idle()
+    return {"cases": len(book), "started": started, "waiting": Run.objects.filter(status=Run.Status.WAITING).count()}
+
+
+@transaction.atomic
+def people() -> Any:
+    """Eight people in their groups; admins may configure and decide nothing. Returns the first admin."""
+    users = get_user_model().objects
+    for one in PEOPLE:
+        first, _, last = one.name.partition(" ")
+        user, made = users.get_or_create(
+            username=one.username, defaults={"first_name": first, "last_name": last, "is_staff": one.staff}
+        )
+        if made:
+            user.set_password(PASSWORD)
+            user.email = f"{one.username}@halden.example"
+            user.save()
+        user.groups.set([Group.objects.get_or_create(name=name)[0] for name in one.groups])
+    allow_admins()
+    return users.get(username="ada")
+
+
+def allow_admins() -> None:
+    """Admins edit configuration and look at the rest; nothing here lets them decide a case."""
+    admins, managers = (Group.objects.get_or_create(name=name)[0] for name in ("admins", "managers"))
+    admins.permissions.set(
+        [
+            *Permission.objects.filter(content_type__app_label="orchestrator", content_type__model__in=STAFF_MODELS),
+            *Permission.objects.filter(
+                content_type__app_label="orchestrator", content_type__model__in=READ_ONLY, codename__startswith="view_"
+            ),
+            *Permission.objects.filter(
+                content_type__app_label="reviews", content_type__model__in=("queue", "reviewpolicy", "reviewlevel")
+            ),
+            *Permission.objects.filter(content_type__app_label__in=("auth", "guardian")),
+        ]
+    )
+    managers.permissions.set(Permission.objects.filter(codename__in=("pull_hold", "resolve_incident")))
+
+
+@transaction.atomic
+def queues(ada: Any) -> None:
+    standard, _ = ReviewPolicy.objects.get_or_create(name="standard", defaults={"sla_minutes": 2 * 24 * 60})
+    ReviewPolicy.objects.get_or_create(name="escalated", defaults={"sla_minutes": 240, "undo_seconds": 30})
+    for name, (title, policy, groups) in QUEUES.items():
+        values = {"title": title, "policy": ReviewPolicy.objects.get(name=policy)}
+        queue, made = Queue.objects.get_or_create(name=name, defaults=values)
+        for group in Group.objects.filter(name__in=groups) if made else ():
+            for codename in ("view_queue", "decide", "reroute"):
+                give(codename, group, queue, actor=ada)
+    Queue.objects.filter(name="ap-exceptions").update(escalates_to=Queue.objects.get(name="payments-escalation"))
+    ReviewLevel.objects.get_or_create(
+        policy=standard, group=Group.objects.get(name="managers"), defaults={"position": 1, "above": 20_000}
+    )
+
+
+def sources(ada: Any) -> None:
+    for name, (title, key) in SOURCES.items():
+        DataSource.objects.get_or_create(name=name, defaults={"title": title, "key_field": key})
+    ExchangeRate.objects.get_or_create(
+        currency="USD", valid_from=timezone.now().date() - timedelta(days=30), defaults={"rate": "0.92"}
+    )
+
+
+def grants(ada: Any) -> None:
+    """Each agent's account may read what its steps declare; requesters start, staff see runs."""
+    for agent in registry.all_agents().values():
+        account = account_of(agent.name).user
+        for source in DataSource.objects.filter(name__in=agent.sources):
+            if not account.has_perm(READ, source):
+                give(READ, account, source, actor=ada)
+    for workflow in Workflow.objects.all():
+        for group in Group.objects.filter(name__in=("requesters", "clerks", "managers")):
+            give("start_run", group, workflow, actor=ada)
+        for group in Group.objects.filter(name__in=("clerks", "managers", "cfo", "auditors", "admins")):
+            give("view_runs", group, workflow, actor=ada)
+
+
+@transaction.atomic
+def world(book: list[DemoCase]) -> None:
+    """What the agents may look up: vendors, orders, receipts, earlier payments, tolerances."""
+    fill("vendor-master", [vendor.row() for vendor in VENDORS])
+    fill("purchase-orders", [order_row(case) for case in book if case.order])
+    fill("receipts", [receipt_row(case) for case in book if case.order])
+    paid = [row for case in book for row in case.paid]
+    fill("payment-history", [{"payment_id": f"P-{70100 + n}", **row} for n, row in enumerate(paid)])
+    tolerances = {
+        "vendor_id": "default",
+        "price_tolerance_percent": "2",
+        "quantity_tolerance": "0",
+        "price_under": "accept",
+        "partial_delivery": "accept",
+    }
+    fill("tolerances", [tolerances])
+
+
+def fill(name: str, rows: list[dict[str, Any]]) -> None:
+    source = DataSource.objects.get(name=name)
+    for row in rows:
+        SourceRow.objects.get_or_create(
+            source=source, key=row[source.key_field], defaults={"data": row, "digest": digest(row)}
+        )
+
+
+def order_row(case: DemoCase) -> dict[str, Any]:
+    order = case.order
+    return {
+        "number": order.order,
+        "currency": order.currency,
+        "seller_name": order.seller.name,
+        "seller_vat_id": order.seller.vat_id,
+        "buyer_name": order.buyer.name,
+        "net_total": str(order.net),
+        "lines": [
+            {
+                "id": line.id,
+                "name": line.name,
+                "seller_item_id": line.item,
+                "quantity": str(line.quantity),
+                "unit": line.unit,
+                "unit_price": str(line.price),
+                "price_base_qty": str(line.base) if line.base != 1 else None,
+                "net_amount": str(line.net),
+            }
+            for line in order.lines
+        ],
+    }
+
+
+def receipt_row(case: DemoCase) -> dict[str, Any]:
+    order = case.order
+    arrived = {line.id: case.received.get(line.id, line.quantity) for line in order.lines}
+    return {
+        "number": f"GR-{order.order[-5:]}",
+        "kind": "receipt",
+        "order_number": order.order,
+        "lines": [
+            {"id": line.id, "order_line_id": line.id, "seller_item_id": line.item, "received": str(arrived[line.id])}
+            for line in order.lines
+        ],
+    }
+
+
+def start(case: DemoCase, number: int) -> bool:
+    """Hands in the case as the requester would. False: it was there already."""
+    ravi, key = get_user_model().objects.get(username="ravi"), f"demo/{number}"
+    if Run.objects.filter(started_by=ravi, key=key).exists():
+        return False
+    document = store_document(data=case.content, name=case.file, actor=ravi)
+    services.start_run(
+        workflow="invoice-to-pay",
+        input={},
+        documents=[document],
+        actor=ravi,
+        key=key,
+        deadline=timezone.now() + case.due_in,
+    )
+    return True
+
+
+def work_until_idle() -> None:
+    """The real engine, in this process: no worker runs yet. A worker that does may take part."""
+    for _ in range(1000):
+        if not engine.drain(budget=5) and not Task.objects.filter(status=Task.Status.READY).exists():
+            return
