@@ -19,7 +19,8 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        return self.object_list.order_by()[: self.LIMIT].count()
+        events: Any = self.object_list
+        return events.order_by()[: self.LIMIT].count()
 
 
 class NounFilter(admin.SimpleListFilter):
@@ -32,7 +33,8 @@ class NounFilter(admin.SimpleListFilter):
         return [(noun, noun) for noun in NOUNS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        return queryset.filter(kind__in=kinds_of(self.value())) if self.value() else queryset
+        noun = self.value()
+        return queryset.filter(kind__in=kinds_of(noun)) if noun else queryset
 
 
 @admin.register(Event)

@@ -1,6 +1,8 @@
 """Append-only tables, held by the database itself, so that admin, shell and later code are covered too."""
 
+from django.apps.registry import Apps
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 SQLITE = {
     "update": "CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table}"
@@ -32,7 +34,7 @@ def append_only(table: str, *, key: str = "id") -> migrations.RunPython:
     On SQLite a later migration that rebuilds the table loses its triggers: repeat `append_only(table)` after it.
     """
 
-    def guard(apps: object, editor: object) -> None:
+    def guard(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
         vendor = editor.connection.vendor
         if vendor == "postgresql":
             editor.execute(POSTGRES_FUNCTION, None)
@@ -40,7 +42,7 @@ def append_only(table: str, *, key: str = "id") -> migrations.RunPython:
             _drop(editor, table, name)
             editor.execute(statement.format(table=table, key=key), None)
 
-    def release(apps: object, editor: object) -> None:
+    def release(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
         for name in _triggers(editor.connection.vendor):
             _drop(editor, table, name)
 
@@ -51,6 +53,6 @@ def _triggers(vendor: str) -> dict[str, str]:
     return {"postgresql": POSTGRES, "sqlite": SQLITE}[vendor]
 
 
-def _drop(editor: object, table: str, name: str) -> None:
+def _drop(editor: BaseDatabaseSchemaEditor, table: str, name: str) -> None:
     where = f" ON {table}" if editor.connection.vendor == "postgresql" else ""
     editor.execute(f"DROP TRIGGER IF EXISTS {table}_no_{name}{where}", None)

@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
+from django_htmx.middleware import HtmxDetails
 
 from .export import FORMATS
 from .export.stream import stream
@@ -22,7 +23,7 @@ from .scopes import visible_scopes
 
 PAGE = 50
 COUNT_LIMIT = 1000  # beyond it "more than" is all a reader needs, and all a large trail can answer at once
-NEIGHBOURS = 12  # events shown before and after a record of the same run
+NEIGHBOURS = 6  # events shown before and after a record of the same run
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,20 @@ class Page:
 @vary_on_headers("HX-Request")
 def explorer(request: HttpRequest) -> HttpResponse:
     form = FilterForm(request.GET)
-    page = Page([])
+    page, part = Page([]), wants_rows(request)
     if form.is_valid():
         page = read_page(visible(request, form.filters()), request.GET.get("before", ""))
-    template = "audit/_rows.html" if wants_rows(request) else "audit/explorer.html"
-    context = {"form": form, "page": page, "formats": FORMATS, "set": sum(map(bool, form.cleaned_data.values()))}
+    shown = chosen(page, request.GET.get("show", ""))
+    context = {
+        "form": form,
+        "page": page,
+        "formats": FORMATS,
+        "set": sum(map(bool, form.cleaned_data.values())),
+        "event": shown,
+        "trail": neighbours(visible(request, Filters()), shown) if shown else [],
+        "part": part,
+    }
+    template = "audit/_rows.html" if part else "audit/explorer.html"
     return render(request, template, context, status=200 if form.is_valid() else 422)
 
 
@@ -94,14 +104,20 @@ def visible(request: HttpRequest, filters: Filters) -> EventQuerySet:
 
 def wants_rows(request: HttpRequest) -> bool:
     """Whether a part of the open page is asked for, not a page of its own."""
-    return bool(request.htmx) and not (request.htmx.boosted or request.htmx.history_restore_request)
+    htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]  # django_htmx's middleware sets it
+    return bool(htmx) and not (htmx.boosted or htmx.history_restore_request)
 
 
 def read_page(events: EventQuerySet, before: str) -> Page:
     """One page and what follows it. 404 for a cursor that this page did not hand out."""
     total = events.order_by()[: COUNT_LIMIT + 1].count()
-    rows = list((events.before(*parse_cursor(before)) if before else events).defer("body")[: PAGE + 1])
+    rows = list((events.before(*parse_cursor(before)) if before else events)[: PAGE + 1])
     return Page(rows[:PAGE], cursor(rows[PAGE - 1]) if len(rows) > PAGE else "", total)
+
+
+def chosen(page: Page, key: str) -> Event | None:
+    """The event beside the list: the one asked for, or else the first."""
+    return next((event for event in page.events if str(event.pk) == key), page.events[0] if page.events else None)
 
 
 def cursor(event: Event) -> str:

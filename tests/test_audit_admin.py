@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from audit.checks import visible_scopes_can_be_asked
 from audit.models import Event
 from tests.trail import happened
 
@@ -42,3 +43,11 @@ def test_an_admin_cannot_add_change_or_delete(root):
     action = {"action": "delete_selected", "_selected_action": str(event.pk), "post": "yes"}
     root.post("/admin/audit/event/", action)
     assert Event.objects.get().kind == "run.started"
+
+
+@pytest.mark.parametrize("path", [None, "nowhere.at_all", "audit.kinds.KINDS"])
+def test_a_setting_that_names_no_function_fails_the_system_check(settings, path):
+    settings.AUDIT_VISIBLE_SCOPES = path
+    (error,) = visible_scopes_can_be_asked()
+    assert error.id == "audit.E001"
+    assert repr(path) in error.msg

@@ -211,13 +211,22 @@ def test_a_record_stands_between_what_came_before_and_after_in_its_run():
     run = [happened(run="run-1", at=NOON + timedelta(minutes=n), subject=("task", str(n))) for n in range(40)]
     happened(run="run-2", at=NOON)
     trail = login("auditor").get(run[20].get_absolute_url()).context["trail"]
-    assert [event.subject_id for event in trail] == [str(n) for n in range(8, 33)]
+    assert [event.subject_id for event in trail] == [str(n) for n in range(14, 27)]
 
 
 def test_the_neighbours_of_a_record_are_only_those_one_may_see():
     happened(run="run-1", workflow="invoice-to-pay", queue="payroll", at=NOON - timedelta(minutes=1))
     shown = happened(run="run-1", workflow="invoice-to-pay", queue="ap-exceptions")
     assert login("clerk").get(shown.get_absolute_url()).context["trail"] == [shown]
+
+
+def test_the_record_beside_the_list_is_the_one_chosen_or_else_the_newest():
+    events = every_minute(3)
+    auditor = login("auditor")
+    assert auditor.get(EXPLORER).context["event"] == events[2]
+    assert auditor.get(EXPLORER, {"show": str(events[0].pk)}).context["event"] == events[0]
+    assert auditor.get(EXPLORER, {"show": "nonsense"}).context["event"] == events[2]
+    assert auditor.get(EXPLORER, {"q": "nothing"}).context["event"] is None
 
 
 def test_a_part_of_the_page_is_the_same_as_in_the_page():

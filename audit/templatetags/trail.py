@@ -22,6 +22,13 @@ def badge(actor_kind: str) -> str:
 
 
 @register.filter
+def short(key: str) -> str:
+    """An id short enough for a table. Its end: ids made one after the other begin alike."""
+    text = str(key)
+    return text if len(text) <= 24 else f"…{text[-12:]}"
+
+
+@register.filter
 def lines(data: Any) -> list[tuple[str, Any]]:
     """Nested data as (path, value), one line per value, in order: `{"a": {"b": [1]}}` is `[("a › b › 1", 1)]`."""
     return list(_lines(data, ()))
