@@ -15,7 +15,6 @@ from django_htmx.middleware import HtmxDetails
 
 from .export import FORMATS
 from .export.stream import stream
-from .filters import Filters
 from .forms import FilterForm
 from .log import person, record
 from .models import Event, EventQuerySet
@@ -48,9 +47,9 @@ class Page:
 @vary_on_headers("HX-Request")
 def explorer(request: HttpRequest) -> HttpResponse:
     form = FilterForm(request.GET)
-    page, part = Page([]), wants_rows(request)
+    page, part, seen = Page([]), wants_rows(request), visible(request)
     if form.is_valid():
-        page = read_page(visible(request, form.filters()), request.GET.get("before", ""))
+        page = read_page(seen.matching(form.filters()), request.GET.get("before", ""))
     shown = chosen(page, request.GET.get("show", ""))
     context = {
         "form": form,
@@ -58,7 +57,7 @@ def explorer(request: HttpRequest) -> HttpResponse:
         "formats": FORMATS,
         "set": sum(map(bool, form.cleaned_data.values())),
         "event": shown,
-        "trail": neighbours(visible(request, Filters()), shown) if shown else [],
+        "trail": neighbours(seen, shown) if shown else [],
         "part": part,
     }
     template = "audit/_rows.html" if part else "audit/explorer.html"
@@ -68,7 +67,7 @@ def explorer(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def one_record(request: HttpRequest, pk: UUID) -> HttpResponse:
-    events = visible(request, Filters())
+    events = visible(request)
     event = get_object_or_404(events, pk=pk)
     return render(request, "audit/record.html", {"event": event, "trail": neighbours(events, event)})
 
@@ -87,7 +86,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         data = {"filters": filters.as_data()}
         at = record("trail.exported", subject=("trail", name), actor=person(request.user), data=data).at
     form_of = FORMATS[name]
-    pieces = (piece for piece, _ in stream(visible(request, filters), form_of))
+    pieces = (piece for piece, _ in stream(visible(request).matching(filters), form_of))
     response = StreamingHttpResponse(pieces, content_type=form_of.MEDIA_TYPE)
     file = f"countersign-trail-{at:%Y%m%dT%H%M%SZ}.{form_of.SUFFIX}"
     response["Content-Disposition"] = f'attachment; filename="{file}"'
@@ -98,8 +97,8 @@ def refusal(message: str) -> HttpResponse:
     return HttpResponse(message, status=422, content_type="text/plain; charset=utf-8")
 
 
-def visible(request: HttpRequest, filters: Filters) -> EventQuerySet:
-    return Event.objects.visible_to(visible_scopes(request.user)).matching(filters)
+def visible(request: HttpRequest) -> EventQuerySet:
+    return Event.objects.visible_to(visible_scopes(request.user))
 
 
 def wants_rows(request: HttpRequest) -> bool:
