@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from guardian.shortcuts import get_perms
 
 from audit.log import Actor
 
@@ -11,6 +10,7 @@ from .agents.base import Agent, OpenDocument, SourceRefused
 from .digests import digest
 from .documents.store import StoredDocument
 from .models import AgentAccount, DataSource, Document, SourceRow
+from .permissions import holds
 from .steps.base import Work
 
 READ = "read_source"
@@ -49,7 +49,7 @@ class Context:
 
     def _granted(self, source: DataSource) -> bool:
         account = account_of(self._agent.name)
-        return account.user.is_active and READ in get_perms(account.user, source)
+        return holds(account.user, READ, source)
 
     def document(self, role: str) -> OpenDocument | None:
         """The run's document in that role, or None; its use is evidence too."""

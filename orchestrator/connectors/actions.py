@@ -21,23 +21,26 @@ class PayloadProblem(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`question` is what the reviewer is asked, made from the payload."""
+    """`question` is what the reviewer is asked, made from the payload. `history` gives the row that later runs find in
+    the table source `history_source` once it is confirmed."""
 
     kind: str
     title: str
     payload: Callable[[Mapping[str, Any]], Payload]
     question: str
     required: tuple[str, ...]
+    history_source: str = ""
+    history: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
 
 
 _actions: dict[str, Action] = {}
 
 
-def action(kind: str, *, title: str, question: str, required: tuple[str, ...]) -> Callable:
+def action(kind: str, **described: Any) -> Callable:
     """Registers the function that makes the payload of an effect kind from the case data."""
 
     def register(function: Callable[[Mapping[str, Any]], Payload]) -> Callable:
-        _actions[kind] = Action(kind, title, function, question, required)
+        _actions[kind] = Action(kind, payload=function, **described)
         return function
 
     return register
@@ -66,11 +69,31 @@ def payload_of(kind: str, data: Mapping[str, Any]) -> Payload:
     return payload
 
 
+def paid_row(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the payment history: what the screening of later invoices compares with."""
+    invoice, seller = data["read"]["invoice"], data["read"]["invoice"].get("seller") or {}
+    named = {line["line"]: line["order_line"] for line in lookup(data, ["order", "matched_lines"]) or []}
+    lines = invoice.get("lines") or []
+    return {
+        "vendor_id": lookup(data, ["vendor", "vendor_id"]),
+        "seller": seller.get("name"),
+        "seller_vat_id": seller.get("vat_id"),
+        **{
+            name: invoice.get(name) for name in ("invoice_number", "issue_date", "gross_total", "net_total", "currency")
+        },
+        "order_reference": invoice.get("order_reference"),
+        "status": "paid",
+        "lines": [{"order_line_id": named.get(line["id"]), "quantity": line["quantity"]} for line in lines],
+    }
+
+
 @action(
     "erp.pay_invoice",
     title="Pay the invoice",
     question="Pay {vendor_name} {amount} {currency} for invoice {invoice_number}?",
     required=("vendor_id", "vendor_name", "invoice_number", "amount", "currency", "iban"),
+    history_source="payment-history",
+    history=paid_row,
 )
 def pay_invoice(data: Mapping[str, Any]) -> Payload:
     invoice, vendor = lookup(data, ["read", "invoice"]) or {}, data.get("vendor") or {}

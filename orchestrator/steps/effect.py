@@ -4,10 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from orchestrator import effects
-from orchestrator.connectors.actions import connector_for
+from orchestrator.connectors.actions import connector_for, get_action
 from orchestrator.connectors.base import Confirmed, InDoubt, Refused, Reply
 from orchestrator.definitions import Step
-from orchestrator.models import Effect
+from orchestrator.digests import digest
+from orchestrator.models import DataSource, Effect, SourceRow
 
 from .base import StepHandler, Work
 from .outcomes import Complete, Fail, Judgement, Outcome, Retry
@@ -62,12 +63,30 @@ def outcome_of(work: Work, effect: Effect, reply: Reply) -> Outcome:
         case Confirmed():
             output = {"ref": reply.ref, "key": effect.key, "kind": effect.kind, "payload": effect.payload}
             judgement = Judgement(actor=effect.connector, verdict="confirmed", rationale=f"Confirmed as {reply.ref}.")
-            return Complete(output, judgement, on_record=settled(effect, Effect.State.CONFIRMED, ref=reply.ref))
+            return Complete(output, judgement, on_record=confirmed(work, effect, reply.ref))
         case Refused():
             return Fail(reply.reason, "effect-refused", settled(effect, Effect.State.FAILED, error=reply.reason))
     if effect.klass in REPEATABLE and work.attempt < work.step.retry.max_attempts:
         return Retry(reply.reason)
     return Fail(reply.reason, "effect-in-doubt", settled(effect, Effect.State.UNKNOWN, error=reply.reason))
+
+
+def confirmed(work: Work, effect: Effect, ref: str) -> Callable[[datetime], None]:
+    def on_record(now: datetime) -> None:
+        if effects.settle(effect, Effect.State.CONFIRMED, now=now, ref=ref):
+            remember(work, effect)
+
+    return on_record
+
+
+def remember(work: Work, effect: Effect) -> None:
+    """What was done is known to later runs: the action's row goes into its table source, once per effect."""
+    action = get_action(effect.kind)
+    source = DataSource.objects.filter(name=action.history_source).first()
+    if source is None or action.history is None:
+        return
+    row = {source.key_field: effect.key, **action.history(work.case.as_json())}
+    SourceRow.objects.update_or_create(source=source, key=effect.key, defaults={"data": row, "digest": digest(row)})
 
 
 def settled(effect: Effect, state: str, *, ref: str = "", error: str = "") -> Callable[[datetime], None]:

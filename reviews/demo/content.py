@@ -18,7 +18,7 @@ from orchestrator.documents.store import store_document
 from orchestrator.grants import give
 from orchestrator.models import DataSource, ExchangeRate, Run, SourceRow, Task, Workflow
 from orchestrator.sources import READ, account_of
-from reviews.models import Queue, ReviewLevel, ReviewPolicy
+from reviews.models import Queue, ReviewPolicy
 
 from .cases import VENDORS, DemoCase, cases
 
@@ -103,18 +103,15 @@ def allow_admins() -> None:
 
 @transaction.atomic
 def queues(ada: Any) -> None:
-    standard, _ = ReviewPolicy.objects.get_or_create(name="standard", defaults={"sla_minutes": 2 * 24 * 60})
+    ReviewPolicy.objects.get_or_create(name="standard", defaults={"sla_minutes": 2 * 24 * 60})
     ReviewPolicy.objects.get_or_create(name="escalated", defaults={"sla_minutes": 240, "undo_seconds": 30})
     for name, (title, policy, groups) in QUEUES.items():
         values = {"title": title, "policy": ReviewPolicy.objects.get(name=policy)}
-        queue, made = Queue.objects.get_or_create(name=name, defaults=values)
-        for group in Group.objects.filter(name__in=groups) if made else ():
+        queue, _ = Queue.objects.get_or_create(name=name, defaults=values)
+        for group in Group.objects.filter(name__in=groups):
             for codename in ("view_queue", "decide", "reroute"):
                 give(codename, group, queue, actor=ada)
     Queue.objects.filter(name="ap-exceptions").update(escalates_to=Queue.objects.get(name="payments-escalation"))
-    ReviewLevel.objects.get_or_create(
-        policy=standard, group=Group.objects.get(name="managers"), defaults={"position": 1, "above": 20_000}
-    )
 
 
 def sources(ada: Any) -> None:
@@ -130,13 +127,14 @@ def grants(ada: Any) -> None:
     for agent in registry.all_agents().values():
         account = account_of(agent.name).user
         for source in DataSource.objects.filter(name__in=agent.sources):
-            if not account.has_perm(READ, source):
-                give(READ, account, source, actor=ada)
+            give(READ, account, source, actor=ada)
     for workflow in Workflow.objects.all():
-        for group in Group.objects.filter(name__in=("requesters", "clerks", "managers")):
-            give("start_run", group, workflow, actor=ada)
-        for group in Group.objects.filter(name__in=("clerks", "managers", "cfo", "auditors", "admins")):
-            give("view_runs", group, workflow, actor=ada)
+        for codename, names in (
+            ("start_run", ("requesters", "clerks", "managers")),
+            ("view_runs", ("clerks", "managers", "cfo", "auditors", "admins")),
+        ):
+            for group in Group.objects.filter(name__in=names):
+                give(codename, group, workflow, actor=ada)
 
 
 @transaction.atomic
