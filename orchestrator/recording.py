@@ -22,7 +22,7 @@ from .models import Decision, Run, Task
 from .pinned import Pinned
 from .policies import gate
 from .steps.base import Work
-from .steps.outcomes import Complete, Defer, Fail, Judgement, Outcome, Reject, Retry, Suspend
+from .steps.outcomes import Complete, Defer, Fail, Judgement, Outcome, Reject, Retry, SendBack, Suspend
 
 HOLD_PAUSE = timedelta(seconds=5)
 ON_HOLD = (Run.Status.SUSPENDED, Run.Status.CANCELLING)
@@ -110,7 +110,7 @@ class Recording:
                 self._to(Task.Status.REJECTED, work)
                 self._tell("task.failed", work, reason=outcome.reason)
                 self.unsettled[work.run_id] = work.case
-            case Defer():
+            case Defer() | SendBack():
                 self._to(Task.Status.CANCELLED, work)
                 self.unsettled[work.run_id] = work.case
 
@@ -256,8 +256,11 @@ def consequences(run: Run, work: Work, outcome: Outcome, now: datetime) -> None:
         if row.status == Task.Status.INCIDENT:
             kind = outcome.kind if isinstance(outcome, Fail) else "retries-exhausted"
             endings.open_incident(run, kind=kind, detail=row.error, now=now, task_id=row.pk)
-    elif work.step.kind == "review" and isinstance(outcome, Complete | Defer) and run.status == Run.Status.SUSPENDED:
-        endings.go_on(run, now=now)
+    elif work.step.kind == "review" and isinstance(outcome, Complete | Defer | SendBack):
+        if isinstance(outcome, SendBack):
+            tasks.send_back(run, outcome.step, now=now)
+        if run.status != Run.Status.RUNNING:
+            endings.go_on(run, now=now)
     elif work.evaluation is not None and work.evaluation.route in gate.AT_ONCE:
         gate.act(run, work, now)
 

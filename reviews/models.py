@@ -1,12 +1,16 @@
 """Human work: where it waits, who must look, what they answered."""
 
+from datetime import datetime, timedelta
+from typing import Any, Self
+
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Now
 
 from audit.ids import uuid7
+from orchestrator import permissions
 from orchestrator.models import Run, Task
 
 
@@ -85,6 +89,28 @@ class ReviewStatus(models.TextChoices):
     WITHDRAWN = "withdrawn", "withdrawn"
 
 
+class ReviewQuerySet(models.QuerySet["Review"]):
+    def live(self) -> Self:
+        return self.filter(status__in=Review.LIVE)
+
+    def inbox_for(self, user: Any) -> Self:
+        """Live reviews this person may take: of queues they may decide in, handed or put to them, not held by others,
+        never of a run they started, nor signed by them already."""
+        queues = permissions.granted(user, Queue, ["decide"])
+        mine = Q(queue__in=queues, asked=None) | Q(asked=user) | Q(delegated_to=user, asked=None)
+        free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lt=Now())
+        signed = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, verdict__in=("approve", "reject"))
+        return self.live().filter(mine & free).exclude(run__started_by=user).exclude(Exists(signed))
+
+    def by_urgency(self, now: datetime) -> Self:
+        """Due band (overdue, two hours, today, later), then exposure, then age."""
+        soon, today = now + timedelta(hours=2), now + timedelta(hours=24)
+        bands = (When(due_at__lte=now, then=0), When(due_at__lte=soon, then=1), When(due_at__lte=today, then=2))
+        return self.annotate(band=Case(*bands, default=Value(3))).order_by(
+            "band", F("amount_base").desc(nulls_last=True), "due_at", "id"
+        )
+
+
 class Review(models.Model):
     """The human side of a waiting task, one per round. The same row is the wait and the inbox item."""
 
@@ -119,6 +145,8 @@ class Review(models.Model):
     settled_at = models.DateTimeField(null=True)
     undo_until = models.DateTimeField(null=True, help_text="Until then the settled answer may be taken back.")
     answer = models.JSONField(default=dict, help_text="What was settled: verdict, corrections, target, by whom.")
+
+    objects = ReviewQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -43,6 +43,16 @@ class Suspend:
 class Defer:
     """The step was entered early and answered; it is opened again when everything it needs has finished."""
 
+    on_record: Callable[[datetime], None] | None = None
+
+
+@dataclass(slots=True)
+class SendBack:
+    """An earlier step is to run again, and what came after it: a person said so."""
+
+    step: str
+    on_record: Callable[[datetime], None] | None = None
+
 
 @dataclass(slots=True)
 class Retry:
@@ -72,4 +82,4 @@ class Reject:
     on_record: Callable[[datetime], None] | None = None
 
 
-Outcome = Complete | Suspend | Defer | Retry | Fail | Reject
+Outcome = Complete | Suspend | Defer | SendBack | Retry | Fail | Reject

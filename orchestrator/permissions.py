@@ -1,0 +1,175 @@
+"""Who may do what: one question, `may(user, action, object)`, and the lists that follow from it.
+
+A permission on an object is a guardian grant on exactly that object, to the person or to a group of theirs. Permissions
+on a whole model do not count for its objects, and being a superuser opens nothing: whoever can change the rules must
+not thereby decide under them. No rule for an action means no.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.db import models
+from django.db.models import Q, QuerySet
+from django.http import Http404
+from guardian.models import GroupObjectPermission, UserObjectPermission
+
+from audit.scopes import Scopes
+
+from .models import AgentAccount, DataSource, Document, Hold, Incident, Run, RunDocument, Workflow
+
+AUDITORS = "auditors"
+
+Rule = Callable[[Any, Any], bool]
+Sight = Callable[[Any], Q]
+
+_rules: dict[tuple[type[models.Model], str], Rule] = {}
+_sights: dict[type[models.Model], list[Sight]] = {}
+_queues: list[Callable[[Any], Collection[str]]] = []
+
+
+def register(model: type[models.Model], action: str, rule: Rule) -> None:
+    """States who may do `action` on objects of `model`: `rule(user, obj)`. One rule for each; apps above add theirs."""
+    if (model, action) in _rules:
+        raise ValueError(f"action: {model.__name__}.{action} has a rule already")
+    _rules[model, action] = rule
+
+
+def register_sight(model: type[models.Model], sight: Sight) -> None:
+    """Adds to what a person may see of `model`: a condition on its rows. Any one of them is enough."""
+    _sights.setdefault(model, []).append(sight)
+
+
+def register_queues(names: Callable[[Any], Collection[str]]) -> None:
+    """Adds the names of queues whose part of the trail a person may read."""
+    _queues.append(names)
+
+
+def may(user: Any, action: str, obj: models.Model) -> bool:
+    """Whether this person may do this, by what the database says now about grants."""
+    rule = _rules.get((type(obj), action))
+    return bool(rule and user.is_active and rule(user, obj))
+
+
+def fresh(user: Any) -> Any:
+    """The account as the database has it now; None when it is gone. Objects cache what they once were allowed."""
+    return get_user_model().objects.filter(pk=user.pk).first()
+
+
+def is_agent(user: Any) -> bool:
+    return AgentAccount.objects.filter(user_id=user.pk).exists()
+
+
+def in_group(user: Any, name: str) -> bool:
+    return user.groups.filter(name=name).exists()
+
+
+def is_auditor(user: Any) -> bool:
+    return bool(user.is_active) and in_group(user, AUDITORS)
+
+
+def holds(user: Any, codename: str, obj: models.Model) -> bool:
+    """Whether the person holds this permission on exactly this object, directly or through a group."""
+    wanted = _granted(type(obj), [codename]) & Q(object_pk=str(obj.pk))
+    return bool(user.is_active) and (
+        UserObjectPermission.objects.filter(wanted, user_id=user.pk).exists()
+        or GroupObjectPermission.objects.filter(wanted, group__user=user.pk).exists()
+    )
+
+
+def granted(user: Any, model: type[models.Model], codenames: Collection[str]) -> set[str]:
+    """Primary keys, as text, of the objects on which the person holds any of these permissions."""
+    if not user.is_active:
+        return set()
+    wanted = _granted(model, codenames)
+    own = UserObjectPermission.objects.filter(wanted, user_id=user.pk).values_list("object_pk", flat=True)
+    by_group = GroupObjectPermission.objects.filter(wanted, group__user=user.pk).values_list("object_pk", flat=True)
+    return set(own.union(by_group))
+
+
+def _granted(model: type[models.Model], codenames: Collection[str]) -> Q:
+    kind = ContentType.objects.get_for_model(model)
+    return Q(permission__codename__in=list(codenames), permission__content_type=kind, content_type=kind)
+
+
+def holders(codename: str, obj: models.Model) -> QuerySet[Any]:
+    """Active people (never agents) who hold this permission on exactly this object."""
+    wanted = _granted(type(obj), [codename]) & Q(object_pk=str(obj.pk))
+    direct = UserObjectPermission.objects.filter(wanted).values("user_id")
+    groups = GroupObjectPermission.objects.filter(wanted).values("group_id")
+    people = get_user_model().objects.filter(Q(pk__in=direct) | Q(groups__in=groups), is_active=True)
+    return people.filter(agent_account__isnull=True).distinct().order_by("username")
+
+
+def visible(queryset: QuerySet[Any], user: Any) -> QuerySet[Any]:
+    """The rows a person may see. Auditors see all of them; a model without a rule shows nobody anything."""
+    if is_auditor(user):
+        return queryset
+    if not user.is_active:
+        return queryset.none()
+    seen = Q(pk__in=[])
+    for sight in _sights.get(queryset.model, ()):
+        seen |= sight(user)
+    return queryset.filter(seen)
+
+
+def visible_runs(user: Any) -> QuerySet[Run]:
+    return visible(Run.objects.all(), user)
+
+
+def get_visible_or_404(queryset: QuerySet[Any], user: Any, **lookup: Any) -> Any:
+    """The row, or Http404: "not yours" and "does not exist" are the same answer."""
+    found = visible(queryset, user).filter(**lookup).first()
+    if found is None:
+        raise Http404(f"no {queryset.model._meta.verbose_name} with {lookup}")
+    return found
+
+
+def visible_scopes(user: Any) -> Scopes:
+    """What a person may read of the trail (settings.AUDIT_VISIBLE_SCOPES)."""
+    if not user.is_active:
+        return Scopes()
+    workflows = Workflow.objects.filter(pk__in=granted(user, Workflow, ["view_runs"])).values_list("name", flat=True)
+    queues = frozenset(name for names in _queues for name in names(user))
+    return Scopes(is_auditor(user), frozenset(workflows), queues, str(user.pk))
+
+
+def _object_rule(codename: str) -> Rule:
+    return lambda user, obj: holds(user, codename, obj)
+
+
+def _model_rule(permission: str) -> Rule:
+    """Operators' actions, which no single object grants."""
+    return lambda user, obj: user.has_perm(permission)
+
+
+def _sees(user: Any, obj: models.Model) -> bool:
+    return visible(type(obj)._default_manager.all(), user).filter(pk=obj.pk).exists()
+
+
+def _may_cancel(user: Any, run: Run) -> bool:
+    return run.started_by_id == user.pk or user.has_perm("orchestrator.resolve_incident")
+
+
+def _runs_seen(user: Any) -> Q:
+    workflows = granted(user, Workflow, ["view_runs"])
+    return Q(started_by_id=user.pk) | Q(version__workflow_id__in=workflows)
+
+
+def _documents_seen(user: Any) -> Q:
+    in_runs = RunDocument.objects.filter(run__in=visible_runs(user)).values("document_id")
+    return Q(uploaded_by_id=user.pk) | Q(pk__in=in_runs)
+
+
+register(Workflow, "start", _object_rule("start_run"))
+register(Workflow, "view_runs", _object_rule("view_runs"))
+register(DataSource, "read", _object_rule("read_source"))
+register(Run, "view", _sees)
+register(Run, "cancel", _may_cancel)
+register(Document, "view", _sees)
+register(Incident, "resolve", _model_rule("orchestrator.resolve_incident"))
+register(Hold, "pull", _model_rule("orchestrator.pull_hold"))
+register(Hold, "release", _model_rule("orchestrator.pull_hold"))
+register_sight(Run, _runs_seen)
+register_sight(Document, _documents_seen)

@@ -1,0 +1,109 @@
+"""Answers that leave a case open: a question, a hand-over, a step up; and the answer to a question. Inside the
+transaction of deciding, under the run's lock."""
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+
+from audit.ids import uuid7
+from audit.log import database_now, person
+from orchestrator import permissions
+
+from .claiming import current_account, hand_to, locked, move_up, refusals_recorded
+from .errors import Conflict, Invalid, NotAllowed
+from .models import Approval, Review
+from .opening import told
+from .transitions import LIVE, move_reviews
+
+if TYPE_CHECKING:
+    from .deciding import Act
+
+ANSWER = "answer"
+
+
+def still_open(act: "Act") -> dict[str, Any]:
+    return {
+        "decision": str(act.vote.pk),
+        "review_status": str(Review.Status(Review.objects.values_list("status", flat=True).get(pk=act.review.pk))),
+        "run_status": str(act.run.status),
+        "undo_until": None,
+    }
+
+
+def named_person(target: str) -> Any:
+    """The active account behind `user:NAME`; Invalid without one."""
+    kind, _, name = target.partition(":")
+    found = get_user_model().objects.filter(username=name, is_active=True).first() if kind == "user" else None
+    if found is None or permissions.is_agent(found):
+        raise Invalid([("target", f"target: {target!r} is nobody; expected user:NAME of a person with an account")])
+    return found
+
+
+def refuse_corrections(act: "Act") -> None:
+    """A correction counts with an answer that is signed; here it would be lost."""
+    if act.changes:
+        raise Invalid([("corrections", "corrections: they are recorded with approve, reject or reroute")])
+
+
+def ask(act: "Act") -> dict[str, Any]:
+    """The clock stops until the person asked has answered; the case stays decidable."""
+    asked = named_person(act.answer.target)
+    if asked.pk == act.user.pk:
+        raise Invalid([("target", "target: you cannot ask yourself")])
+    if not act.answer.comment.strip():
+        raise Invalid([("comment", "comment: is missing; write the question")])
+    refuse_corrections(act)
+    move_reviews([act.review.pk], LIVE, Review.Status.OPEN, asked=asked)
+    told(act.review, "review.asked", act.actor, **act.said(), to=str(asked.pk))
+    return still_open(act)
+
+
+def delegate(act: "Act") -> dict[str, Any]:
+    """To one person, who could decide it too; what was handed over is not handed on by them."""
+    to = named_person(act.answer.target)
+    if to.pk == act.user.pk or act.review.delegated_to_id == act.user.pk:
+        raise Invalid([("target", "target: a case is handed over once, and to somebody else")])
+    refuse_corrections(act)
+    hand_to(act.review, to)
+    told(act.review, "review.delegated", act.actor, **act.said(), to=str(to.pk))
+    return still_open(act)
+
+
+def escalate(act: "Act") -> dict[str, Any]:
+    """Up to the queue this one escalates to. The round goes on, signatures stay."""
+    if act.review.queue.escalates_to is None:
+        raise Invalid([("target", f"The queue {act.review.queue.title} has nobody above it.")])
+    refuse_corrections(act)
+    move_up(act.review, act.now)
+    told(act.review, "review.escalated", act.actor, **act.said())
+    return still_open(act)
+
+
+def answer(*, review_id: UUID, actor: Any, text: str) -> Approval:
+    """The person asked says what they know. The time the question was open does not count against the case, which goes
+    back to whoever asked. NotAllowed, Conflict, Invalid."""
+    if not text.strip() or len(text) > 4000:
+        raise Invalid([("text", "text: expected an answer of at most 4000 characters")])
+    with refusals_recorded(review_id, actor, ANSWER):
+        review, user, now = locked(review_id), current_account(actor), database_now()
+        if not review.is_live or review.asked_id is None:
+            raise Conflict("There is no open question on this case any more.")
+        if not permissions.may(user, ANSWER, review):
+            raise NotAllowed("asked", "Somebody else was asked.")
+        question = review.approvals.filter(verdict="ask").last()
+        due = review.due_at + (now - question.at)
+        move_reviews([review.pk], LIVE, Review.Status.OPEN, asked=None, due_at=due, delegated_to=question.reviewer)
+        told(review, "review.answered", person(user), text=text)
+        return Approval.objects.create(
+            id=uuid7(),
+            review=review,
+            round=review.round,
+            level=review.level,
+            reviewer=user,
+            verdict=ANSWER,
+            comment=text,
+            nonce=f"answer:{uuid7()}",
+            packet_digest=review.packet_digest,
+            at=now,
+        )

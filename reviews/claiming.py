@@ -1,0 +1,188 @@
+"""Holding a case while working on it, looking at it, keeping what was typed. A claim reserves; it permits nothing."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from audit.log import SYSTEM, database_now, person
+from orchestrator import engine, permissions
+
+from . import policies
+from .errors import Conflict, Held, Invalid, NotAllowed
+from .models import Draft, Review
+from .opening import reload, told
+from .packet import name_of
+from .permissions import allowed, level_of, standing_of
+from .transitions import LIVE, move_reviews
+
+CLAIM = timedelta(minutes=15)
+BATCH = 100
+
+
+@transaction.atomic
+def locked(review_id: UUID) -> Review:
+    """The review with its run, both locked, in that order. Inside the caller's transaction."""
+    [run] = engine.lock_runs([Review.objects.values_list("run_id", flat=True).get(pk=review_id)])
+    return reload(review_id, run)
+
+
+def current_account(actor: Any) -> Any:
+    """The person as the database knows them now; NotAllowed for an account that is gone."""
+    user = permissions.fresh(actor)
+    if user is None:
+        raise NotAllowed("active", "This account does not exist any more.")
+    return user
+
+
+def permit(user: Any, review: Review, verdict: str) -> None:
+    """NotAllowed, with the rule, unless this person may give this verdict on this review now."""
+    if objection := policies.refusal(standing_of(user, review), verdict, level_of(review)):
+        raise NotAllowed(*objection)
+
+
+@contextmanager
+def refusals_recorded(review_id: UUID, actor: Any, act: str) -> Iterator[None]:
+    """A refusal is recorded in a transaction of its own: the one it happened in is rolled back."""
+    try:
+        with transaction.atomic():
+            yield
+    except NotAllowed as refused:
+        with transaction.atomic():
+            record_refusal(review_id, actor, act, refused.rule)
+        raise
+
+
+def record_refusal(review_id: UUID, actor: Any, act: str, rule: str) -> None:
+    review = Review.objects.select_related("run", "queue").get(pk=review_id)
+    told(review, "decide.refused", person(actor), act=act, rule=rule)
+
+
+def held_by_other(review: Review, user: Any, now: datetime) -> None:
+    """Held when somebody else's claim is still good."""
+    other = review.claimed_by_id not in (None, user.pk)
+    if review.status == Review.Status.CLAIMED and other and review.claimed_until > now:
+        raise Held(name_of(review.claimed_by), review.claimed_until)
+
+
+def claim(*, review_id: UUID, actor: Any) -> Review:
+    """Reserves a live review for 15 minutes; again, by the same person, for 15 more. NotAllowed, Held, Conflict."""
+    with refusals_recorded(review_id, actor, "claim"):
+        review, user, now = locked(review_id), current_account(actor), database_now()
+        if not review.is_live:
+            raise Conflict(f"This case is {review.get_status_display()}; it can no longer be claimed.")
+        if not allowed(user, review):
+            permit(user, review, policies.APPROVE)
+        held_by_other(review, user, now)
+        again = review.claimed_by_id == user.pk
+        move_reviews([review.pk], [review.status], Review.Status.CLAIMED, claimed_by=user, claimed_until=now + CLAIM)
+        if not again:
+            told(review, "review.claimed", person(user))
+        return reload(review.pk, review.run)
+
+
+def release(*, review_id: UUID, actor: Any) -> Review:
+    """Gives a claimed review back to its queue; nothing happens where the claim is not this person's."""
+    with transaction.atomic():
+        review = locked(review_id)
+        if review.claimed_by_id == actor.pk and move_reviews([review.pk], [Review.Status.CLAIMED], Review.Status.OPEN):
+            told(review, "review.released", person(actor))
+        return reload(review.pk, review.run)
+
+
+def reassign(*, review_id: UUID, actor: Any, to: Any) -> Review:
+    """Hands a live review to somebody who may decide it; whoever held it, holds it no longer. By those who hold
+    `reroute` on the queue."""
+    with refusals_recorded(review_id, actor, "reassign"):
+        review, user = locked(review_id), current_account(actor)
+        if not review.is_live:
+            raise Conflict(f"This case is {review.get_status_display()}; it can no longer be handed over.")
+        if not permissions.may(user, "reassign", review):
+            raise NotAllowed("queue", "You may not hand out cases of this queue.")
+        hand_to(review, to)
+        told(review, "review.delegated", person(user), to=str(to.pk))
+        return reload(review.pk, review.run)
+
+
+def hand_to(review: Review, to: Any) -> None:
+    """Invalid unless `to` could decide this review."""
+    standing = standing_of(to, review)
+    objection = policies.refusal(standing, policies.ASK, level_of(review))
+    if objection:
+        raise Invalid([("target", f"user:{to.get_username()} cannot take this case: {objection[1]}")])
+    move_reviews([review.pk], LIVE, Review.Status.OPEN, delegated_to=to)
+
+
+def view(*, review: Review, actor: Any) -> dict[str, Any]:
+    """The case packet with `digest`, `round` and the verdicts this person may give; the look is recorded."""
+    review = Review.objects.select_related("run__version", "queue__policy", "task", "claimed_by").get(pk=review.pk)
+    if not permissions.may(actor, "view", review):
+        raise NotAllowed("queue", "You may not see cases of this queue.")
+    with transaction.atomic():
+        told(review, "review.viewed", person(actor), digest=review.packet_digest)
+    return {
+        "id": str(review.pk),
+        "status": review.status,
+        "queue": review.queue.name,
+        "digest": review.packet_digest,
+        "round": review.round,
+        "level": review.level,
+        "levels": review.levels,
+        "allowed": allowed(actor, review),
+        "due_at": review.due_at,
+        "claimed_by": name_of(review.claimed_by) if review.claimed_by else None,
+        "claimed_until": review.claimed_until,
+        "undo_until": review.undo_until,
+        "packet": review.packet,
+    }
+
+
+def save_draft(*, task_id: UUID, actor: Any, data: Mapping[str, Any]) -> Draft:
+    """Keeps what a person has typed on a case. It is theirs: nobody else's act clears it."""
+    return Draft.objects.update_or_create(
+        task_id=task_id, user=actor, defaults={"data": dict(data), "saved_at": database_now()}
+    )[0]
+
+
+def sweep_overdue(*, now: datetime) -> int:
+    """Reviews past their time go up to the queue theirs escalates to, or are noted as overdue where there is none;
+    claims that ran out are given back. Returns how many changed. The clock stands still while a question is open."""
+    late = Review.objects.live().filter(due_at__lte=now, overdue_at=None, asked=None).values_list("pk", flat=True)
+    lapsed = Review.objects.filter(status=Review.Status.CLAIMED, claimed_until__lt=now).values_list("pk", flat=True)
+    found = [(pk, _lapse) for pk in lapsed[:BATCH]] + [(pk, _overdue) for pk in late[:BATCH]]
+    return sum(_in_its_own_transaction(pk, change, now) for pk, change in found)
+
+
+@transaction.atomic
+def _in_its_own_transaction(review_id: UUID, change: Any, now: datetime) -> int:
+    return int(change(locked(review_id), now))
+
+
+def _lapse(review: Review, now: datetime) -> bool:
+    if review.status != Review.Status.CLAIMED or review.claimed_until >= now:
+        return False
+    move_reviews([review.pk], [Review.Status.CLAIMED], Review.Status.OPEN)
+    told(review, "review.released", SYSTEM, why="the claim ran out")
+    return True
+
+
+def _overdue(review: Review, now: datetime) -> bool:
+    if not review.is_live or review.overdue_at or review.asked_id or review.due_at > now:
+        return False
+    Review.objects.filter(pk=review.pk).update(overdue_at=now)
+    told(review, "review.overdue", SYSTEM, due=review.due_at)
+    if review.queue.escalates_to:
+        move_up(review, now)
+        told(review, "review.escalated", SYSTEM, why="overdue")
+    return True
+
+
+def move_up(review: Review, now: datetime) -> None:
+    """The same round goes on in the queue above, with that queue's time; signatures stay."""
+    above = review.queue.escalates_to
+    due = now + timedelta(minutes=above.policy.sla_minutes)
+    move_reviews([review.pk], LIVE, Review.Status.ESCALATED, queue=above, due_at=due, delegated_to=None)
+    review.status, review.queue, review.due_at = Review.Status.ESCALATED, above, due

@@ -1,0 +1,110 @@
+"""Why an answer was not taken. Each owns its message; `status` is the HTTP status it means, `code` the API's word."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+
+class ReviewError(Exception):
+    """Base of everything a reviewer may be told instead of "done"."""
+
+    code = "invalid"
+    status = 422
+
+    def as_json(self) -> dict[str, Any]:
+        return {"code": self.code, "message": str(self), "errors": []}
+
+
+class NotAllowed(ReviewError):
+    """The person may not do this. `rule` is the rule's name, `words` what it says."""
+
+    code, status = "not_allowed", 403
+
+    def __init__(self, rule: str, words: str):
+        super().__init__(words)
+        self.rule = rule
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "rule": self.rule}
+
+
+class Invalid(ReviewError):
+    """The answer is incomplete or cannot be understood: [(field, message), …]. Nothing was recorded."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]]):
+        super().__init__(" ".join(message for _, message in errors))
+        self.errors = list(errors)
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "errors": [{"field": field, "message": words} for field, words in self.errors]}
+
+
+class Conflict(ReviewError):
+    """Somebody or something else was first; the message says what happened."""
+
+    code, status = "conflict", 409
+
+
+class Stale(Conflict):
+    """The case is not what the person saw. `difference` is a list of {"path", "before", "after"}; `review` the id of
+    the round that is open now."""
+
+    code = "stale"
+
+    def __init__(self, difference: Sequence[Mapping[str, Any]], review: str = ""):
+        super().__init__("The case has changed since it was opened; nothing was recorded. Look at what changed.")
+        self.difference, self.review = list(difference), review
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "difference": self.difference, "review": self.review}
+
+
+class OutOfTime(Conflict):
+    """The page was opened too long ago to decide by."""
+
+    code = "expired"
+
+    def __init__(self, hours: int):
+        super().__init__(f"This case was opened more than {hours} hours ago; nothing was recorded. Open it again.")
+
+
+class AlreadyDecided(Conflict):
+    """Somebody answered first. `outcome` is {"status", "verdict", "by", "at", "comment"}."""
+
+    code = "already_decided"
+
+    def __init__(self, outcome: Mapping[str, Any]):
+        who = f" by {outcome['by']}" if outcome.get("by") else ""
+        super().__init__(f"This case is {outcome['status']}{who}; your answer was not recorded.")
+        self.outcome = dict(outcome)
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "outcome": self.outcome}
+
+
+class Held(Conflict):
+    """Somebody else is working on the case."""
+
+    code = "held"
+
+    def __init__(self, by: str, until: datetime):
+        super().__init__(f"{by} is working on this case until {until:%H:%M %Z}; nothing was recorded.")
+        self.by, self.until = by, until
+
+
+class NonceTaken(Conflict):
+    """The nonce was used for something else. What that was is nobody's business."""
+
+    code = "nonce_taken"
+
+    def __init__(self) -> None:
+        super().__init__("nonce: this one was used before; send a new one with each new answer.")
+
+
+class TooLate(Conflict):
+    """An answer that can no longer be taken back."""
+
+    code = "too_late"
+
+    def __init__(self, why: str = "The time to take this back is over."):
+        super().__init__(why)

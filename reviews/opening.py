@@ -1,0 +1,138 @@
+"""Opening rounds: the first one of a waiting task, and the one that follows when a round is over without an answer.
+Callers hold the run's lock."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from audit.log import SYSTEM, Actor, record
+from orchestrator import effects
+from orchestrator.definitions import Step
+from orchestrator.models import Run, Task
+from orchestrator.pinned import definition_of
+from orchestrator.policies.money import digits_of, to_minor
+
+from . import policies
+from .models import Queue, Review, ReviewPolicy
+from .packet import Built, build_packet
+from .remembered import Reason
+from .transitions import LIVE, move_reviews
+
+STRAIGHT_TO = ("pause", "escalate", "reroute")
+
+
+def told(review: Review, kind: str, actor: Actor, **data: Any) -> None:
+    """The event of a review's change, in the scope of its queue."""
+    run = review.run
+    record(
+        kind,
+        subject=("review", str(review.pk)),
+        actor=actor,
+        run=str(run.pk),
+        workflow=definition_of(run.version_id).name,
+        queue=review.queue.name,
+        data={"task": str(review.task_id), "round": review.round, **data},
+    )
+
+
+def open_review(*, task: Task, queue: Queue, built: Built, now: datetime) -> Review:
+    """Opens the next round of a task in `queue`, with the packet as it was built."""
+    packet = built.packet
+    amount = packet["amount"]
+    review = Review(
+        task=task,
+        run=task.run,
+        queue=queue,
+        round=packet["case"]["round"],
+        levels=levels_of(queue.policy, built),
+        title=packet["title"],
+        number=packet["number"],
+        vendor=packet["vendor"],
+        amount_base=built.exposure,
+        amount=f"{amount['amount']} {amount['currency']}"[:40] if amount else "",
+        reasons=packet["reasons"],
+        packet=packet,
+        packet_digest=built.digest,
+        policy_digest=effects.policy_digest_of(task.run),
+        opened_at=now,
+        due_at=now + timedelta(minutes=queue.policy.sla_minutes),
+    )
+    review.save(force_insert=True)
+    rules = [reason["rule"] for reason in review.reasons]
+    told(review, "review.opened", SYSTEM, digest=built.digest, rules=rules, levels=[v["group"] for v in review.levels])
+    return review
+
+
+def next_round(task: Task) -> int:
+    return task.reviews.count() + 1
+
+
+def open_again(review: Review, *, now: datetime, queue: Queue | None = None) -> Review:
+    """The round after one that ended without an answer that holds: the case as it is now, in the same queue or
+    another. Nobody's signature is carried over."""
+    built = build_packet(review.run, review.task, round_=next_round(review.task))
+    return open_review(task=review.task, queue=queue or review.queue, built=built, now=now)
+
+
+def levels_of(policy: ReviewPolicy, built: Built) -> list[dict[str, Any]]:
+    """Who must sign this case, in order."""
+    digits = digits_of(settings.BASE_CURRENCY)
+    rows = policy.levels.select_related("group").order_by("position", "pk")
+    return policies.levels_for(
+        quorum=policy.quorum,
+        ladder=[(row.group.name, minor(row.above, digits)) for row in rows],
+        asked=[(reason.level, reason.text) for reason in built.reasons if reason.level],
+        exposure=built.exposure,
+        has_amount=built.packet["amount"] is not None,
+    )
+
+
+def minor(amount: Decimal, digits: int) -> int:
+    return to_minor(amount, digits)
+
+
+def queue_for(step: Step, reasons: Iterable[Reason]) -> Queue | None:
+    """Where the case goes: the step's queue; for rules that go straight up, the queue they name, or the one the
+    step's queue escalates to. None: the step's queue does not exist."""
+    queues = Queue.objects.select_related("policy", "escalates_to__policy")
+    own = queues.filter(name=step.queue).first()
+    straight = [reason for reason in reasons if reason.route in STRAIGHT_TO]
+    for reason in straight:
+        kind, _, name = reason.target.partition(":")
+        if kind == "queue" and (named := queues.filter(name=name).first()):
+            return named
+    return own.escalates_to or own if own and straight else own
+
+
+def end_round(review: Review, status: str, kind: str, *, actor: Actor, **data: Any) -> bool:
+    """Ends a live round without an answer to its question. False: it had ended before."""
+    if not move_reviews([review.pk], LIVE, status):
+        return False
+    review.status = status
+    told(review, kind, actor, **data)
+    return True
+
+
+def make_stale(review: Review, difference: Collection[Mapping[str, Any]], *, now: datetime) -> Review:
+    """The case is no longer what people were shown: the round ends, its signatures with it, and the next one opens."""
+    paths = [item["path"] for item in difference]
+    end_round(review, Review.Status.STALE, "review.made_stale", actor=SYSTEM, paths=paths)
+    return open_again(review, now=now)
+
+
+def withdraw(task_ids: Collection[UUID], now: datetime) -> None:
+    """Nobody needs to look any more: the run ended, or goes another way."""
+    for review in Review.objects.live().filter(task__in=task_ids).select_related("run", "queue").order_by("pk"):
+        end_round(review, Review.Status.WITHDRAWN, "review.withdrawn", actor=SYSTEM)
+
+
+def reload(review_id: UUID, run: Run) -> Review:
+    """The review under lock, bound to the run that the caller has locked."""
+    rows = Review.objects.select_related("queue__policy", "queue__escalates_to__policy", "task")
+    review = rows.select_for_update(of=("self",), no_key=True).get(pk=review_id)
+    review.run = review.task.run = run
+    return review

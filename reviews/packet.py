@@ -1,0 +1,251 @@
+"""The case packet: everything a person decides by, and its digest. Made from the database alone, so that at the moment
+of the decision it can be made again and compared.
+
+Made generically from what the steps handed on: any step's `discrepancies`, `checks` and `reading`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from audit.canonical import iso_utc
+from orchestrator import effects
+from orchestrator.case import Case, load_cases
+from orchestrator.definitions import Definition, Step, render
+from orchestrator.digests import digest
+from orchestrator.models import Decision, Run, Task
+from orchestrator.pinned import definition_of
+from orchestrator.policies.gate import newest_rates
+from orchestrator.policies.money import convert
+
+from .findings import differences, first_value, lines, values
+from .models import Approval
+from .policies import APPROVE
+from .remembered import Reason, unanswered
+
+NUMBER_FIELDS = ("invoice_number", "number", "reference")
+VENDOR_FIELDS = ("vendor_name", "vendor", "seller.name")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A packet and what it was made from. `exposure` in minor units of BASE_CURRENCY."""
+
+    packet: dict[str, Any]
+    digest: str
+    case: Case
+    proposals: Sequence[effects.Proposed]
+    reasons: Sequence[Reason]
+
+    @property
+    def exposure(self) -> int | None:
+        return self.packet["amount"]["base"] if self.packet["amount"] else None
+
+    @property
+    def early(self) -> bool:
+        return self.packet["case"]["early"]
+
+
+def build_packet(
+    run: Run, task: Task, *, round_: int, level: int = 0, votes: Sequence[Approval] = (), reasons: Sequence[Reason] = ()
+) -> Built:
+    """The case as it stands. `votes` are the approvals of this round so far: their corrections hold, and those of
+    levels before `level` are shown. `reasons`: as unanswered() would say, where the caller has asked already."""
+    definition = definition_of(run.version_id)
+    step = definition.steps[task.step]
+    case = load_cases({run.pk: run.input})[run.pk]
+    if corrections := merged_corrections(votes):
+        case.correct(corrections)
+    reasons = reasons or unanswered(run)
+    proposals = effects.propose(run, case, step.name)
+    decisions = list(run.decisions.order_by("made_at", "id"))
+    packet = {
+        "case": about(run, task, step, definition, round_),
+        **headline(definition, step, case, proposals, done=not is_early(run, step)),
+        "reasons": [reason.as_json() for reason in reasons],
+        **rules_of(decisions),
+        "differences": differences(case),
+        "values": values(case),
+        "lines": lines(case),
+        "checks": [check for output in case.data.values() for check in listed(output, "checks")],
+        "documents": documents(run),
+        "sources": [source for decision in decisions for source in sources_of(decision)],
+        "decisions": [decided(decision) for decision in decisions],
+        "approvals": [signed(vote) for vote in votes if vote.level < level],
+        "effects": [proposed(item) for item in proposals],
+        "policy": policy_of(run),
+        "data_digest": digest(case.as_json()),
+    }
+    packet = without_floats(packet)
+    return Built(packet, digest(packet), case, proposals, reasons)
+
+
+def merged_corrections(votes: Iterable[Approval]) -> dict[str, Any]:
+    """What the approvers corrected, the later over the earlier."""
+    merged: dict[str, Any] = {}
+    for vote in votes:
+        merged |= vote.corrections
+    return merged
+
+
+def is_early(run: Run, step: Step) -> bool:
+    """Entered before its turn: something it needs has still to finish."""
+    done = set(run.tasks.filter(step__in=step.needs, status__in=Task.DONE).values_list("step", flat=True))
+    return bool(set(step.needs) - done)
+
+
+def about(run: Run, task: Task, step: Step, definition: Definition, round_: int) -> dict[str, Any]:
+    return {
+        "task": str(task.pk),
+        "run": str(run.pk),
+        "workflow": definition.name,
+        "workflow_title": definition.title,
+        "version": run.version.number,
+        "round": round_,
+        "step": step.name,
+        "early": is_early(run, step),
+    }
+
+
+def headline(
+    definition: Definition, step: Step, case: Case, proposals: Sequence[effects.Proposed], *, done: bool
+) -> dict[str, Any]:
+    """What the case is called, what is asked, and how much is at stake: from what would be done outside."""
+    first = proposals[0] if proposals else None
+    payload = first.payload if first else {}
+    subject = render(definition.subject, case.as_json()) if definition.subject else None
+    question = first.question if first and done else f"May this case go on ({definition.title})?"
+    return {
+        "title": (subject or (first.title if first else step.title))[:200],
+        "question": question,
+        "number": str(first_value(payload, case, NUMBER_FIELDS))[:120],
+        "vendor": str(first_value(payload, case, VENDOR_FIELDS))[:200],
+        "amount": amount_of(payload),
+    }
+
+
+def amount_of(payload: Mapping[str, Any]) -> dict[str, Any] | None:
+    """{"amount", "currency", "base"}: base is None where no rate is known or the amount is not one."""
+    amount, currency = payload.get("amount"), payload.get("currency") or settings.BASE_CURRENCY
+    if amount is None:
+        return None
+    rates = newest_rates() if currency != settings.BASE_CURRENCY else {}
+    try:
+        base = convert(amount, currency, rates, settings.BASE_CURRENCY)
+    except ValueError:
+        base = None
+    return {"amount": amount, "currency": currency, "base": base}
+
+
+def rules_of(decisions: Iterable[Decision]) -> dict[str, Any]:
+    """The newest evaluation: every rule with its values, and what nearly fired."""
+    traces = [row.trace for row in decisions if row.actor_kind == Decision.ActorKind.POLICY]
+    rules = traces[-1].get("trace", []) if traces else []
+    near = [{"rule": rule["name"], "text": rule["near"]["text"]} for rule in rules if rule.get("near")]
+    return {"near": near, "rules": rules}
+
+
+def listed(output: Mapping[str, Any], name: str) -> list[Any]:
+    found = output.get(name)
+    return found if isinstance(found, list) else []
+
+
+def documents(run: Run) -> list[dict[str, Any]]:
+    rows = run.rundocument_set.select_related("document").order_by("role", "document_id")
+    return [
+        {
+            "id": str(row.document.pk),
+            "sha256": row.document.sha256,
+            "name": row.document.name,
+            "media_type": row.document.media_type,
+            "role": row.role,
+            "pages": row.document.pages,
+        }
+        for row in rows
+    ]
+
+
+def sources_of(decision: Decision) -> list[dict[str, Any]]:
+    """What an agent read to come to its judgement."""
+    reads = [item for item in decision.evidence if "source" in item]
+    parts = ("source", "query", "rows", "digest")
+    return [
+        {**{p: item.get(p) for p in parts}, "agent": decision.actor, "at": iso_utc(decision.made_at)} for item in reads
+    ]
+
+
+def decided(decision: Decision) -> dict[str, Any]:
+    return {
+        "id": str(decision.pk),
+        "step": decision.step,
+        "actor_kind": decision.actor_kind,
+        "actor": decision.actor,
+        "verdict": decision.verdict,
+        "confidence": None if decision.confidence is None else f"{decision.confidence:.2f}",
+        "rationale": decision.rationale,
+        "at": iso_utc(decision.made_at),
+    }
+
+
+def signed(vote: Approval) -> dict[str, Any]:
+    return {
+        "level": vote.level,
+        "reviewer": name_of(vote.reviewer),
+        "verdict": vote.verdict,
+        "comment": vote.comment,
+        "corrections": vote.corrections,
+        "at": iso_utc(vote.at),
+    }
+
+
+def name_of(user: Any) -> str:
+    return user.get_full_name() or user.get_username()
+
+
+def proposed(item: effects.Proposed) -> dict[str, Any]:
+    parts = ("step", "kind", "title", "business_key", "payload", "payload_digest", "problem")
+    return {part: getattr(item, part) for part in parts}
+
+
+def policy_of(run: Run) -> dict[str, Any]:
+    version = run.policy_version
+    if version is None:
+        return {"name": "", "number": 0, "digest": ""}
+    return {"name": version.policy.name, "number": version.number, "digest": version.digest}
+
+
+def without_floats(value: Any) -> Any:
+    """Floats as decimal text: what is signed must not depend on how a reader prints binary fractions."""
+    if isinstance(value, float):
+        return f"{value:.4f}".rstrip("0").rstrip(".")
+    if isinstance(value, Mapping):
+        return {str(key): without_floats(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_floats(item) for item in value]
+    return value
+
+
+def approvals_of(review_id: Any) -> list[Approval]:
+    """The approvals of one round, oldest first."""
+    rows = Approval.objects.filter(review_id=review_id, verdict=APPROVE).select_related("reviewer")
+    return list(rows.order_by("at", "id"))
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[dict[str, Any]]:
+    """Where two packets differ: [{"path", "before", "after"}], by JSON pointer, at most 50."""
+    found: list[dict[str, Any]] = []
+    _compare(before, after, path, found)
+    return found[:50]
+
+
+def _compare(before: Any, after: Any, path: str, found: list[dict[str, Any]]) -> None:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys([*before, *after]):
+            _compare(before.get(key), after.get(key), f"{path}/{key}", found)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            _compare(old, new, f"{path}/{index}", found)
+    elif before != after:
+        found.append({"path": path or "/", "before": before, "after": after})

@@ -1,0 +1,151 @@
+"""The rules of human work as pure functions of plain facts: who is eligible, how many, how high. No Django."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+APPROVE, REJECT, REROUTE, ASK, DELEGATE, ESCALATE = VERDICTS = (
+    "approve",
+    "reject",
+    "reroute",
+    "ask",
+    "delegate",
+    "escalate",
+)
+VOTES = (APPROVE, REJECT)
+
+# What people choose from; `other` asks for words. Codes are stored, so they may be added to and never renamed.
+REASONS: dict[str, tuple[tuple[str, str], ...]] = {
+    APPROVE: (
+        ("confirmed", "Confirmed with the vendor or requester"),
+        ("within_tolerance", "Small difference, accepted"),
+        ("terms_agreed", "Agreed in a contract or by e-mail"),
+        ("false_alarm", "The check was mistaken"),
+        ("other", "Another reason"),
+    ),
+    REJECT: (
+        ("duplicate", "Duplicate"),
+        ("not_ordered", "Not ordered or not received"),
+        ("wrong_amount", "Amount is wrong"),
+        ("suspected_fraud", "Suspected fraud"),
+        ("bad_document", "Document unreadable or incomplete"),
+        ("other", "Another reason"),
+    ),
+    REROUTE: (
+        ("misread", "Something was misread"),
+        ("missing_information", "Information is missing"),
+        ("wrong_team", "Another team's case"),
+        ("other", "Another reason"),
+    ),
+    ESCALATE: (
+        ("over_my_limit", "Over what I may decide"),
+        ("unusual", "Unusual case"),
+        ("other", "Another reason"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who a person is to one review, as facts read in the transaction that relies on them."""
+
+    active: bool = True
+    agent: bool = False
+    requester: bool = False
+    decides: bool = False  # holds `decide` on the review's queue
+    reroutes: bool = False  # holds `reroute` on the review's queue
+    voted: bool = False  # has approved or rejected in this round
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """An approval as it counts: whose, and at which level."""
+
+    reviewer: int
+    level: int
+
+
+Level = Mapping[str, Any]  # {"group": name or "", "quorum": n, "why": words}
+
+
+def refusal(standing: Standing, verdict: str, level: Level) -> tuple[str, str] | None:
+    """(rule, words) that keeps this person from this verdict; None where nothing does. Order: what is most certain."""
+    if not standing.active:
+        return "active", "This account is switched off."
+    if standing.agent:
+        return "agent", "Agents never decide for people."
+    if standing.requester:
+        return "requester", "Whoever asked for this may not decide it."
+    if verdict == REROUTE and not (standing.reroutes or standing.decides):
+        return "queue", "You may not send cases of this queue elsewhere."
+    if verdict != REROUTE and not standing.decides:
+        return "queue", "You may not decide cases of this queue."
+    if verdict in VOTES and standing.voted:
+        return "four_eyes", "You have signed this round already; another person must sign now."
+    if verdict in VOTES and level["group"] and level["group"] not in standing.groups:
+        return "level", f"This level is signed by somebody of the group {level['group']}."
+    return None
+
+
+def allowed(standing: Standing, level: Level) -> list[str]:
+    """The verdicts this person may give now."""
+    return [verdict for verdict in VERDICTS if refusal(standing, verdict, level) is None]
+
+
+def levels_for(
+    *,
+    quorum: int,
+    ladder: Iterable[tuple[str, int]],
+    asked: Sequence[tuple[str, str]],
+    exposure: int | None,
+    has_amount: bool,
+) -> list[dict[str, Any]]:
+    """Who must sign, in order. First the queue's own reviewers; then the groups of the ladder [(group, above)], where
+    the exposure (minor units) is above or cannot be told; then groups that rules asked for [(group, why)], each once.
+    A group that is on the ladder keeps its place there."""
+    wanted = dict(reversed(asked))
+    ladder = list(ladder)
+    found = [{"group": "", "quorum": quorum, "why": "The queue's reviewers"}]
+    for group, above in ladder:
+        unknown = has_amount and exposure is None
+        if group in wanted:
+            why = wanted[group]
+        elif above == 0 or unknown or (exposure is not None and exposure > above):
+            why = (
+                "The amount cannot be told"
+                if unknown and above
+                else "The amount is above what the level before may sign"
+            )
+        else:
+            continue
+        found.append({"group": group, "quorum": quorum, "why": why})
+    named = {group for group, _ in ladder}
+    for group, why in dict(asked).items():
+        if group not in named:
+            found.append({"group": group, "quorum": quorum, "why": why})
+    return found
+
+
+def extended(levels: Sequence[Level], now: Sequence[Level]) -> list[dict[str, Any]]:
+    """Corrections may call for more levels, never for fewer: what was announced stays in place."""
+    present = {level["group"] for level in levels}
+    return [*map(dict, levels), *(dict(level) for level in now if level["group"] not in present)]
+
+
+def open_level(levels: Sequence[Level], votes: Collection[Vote]) -> int | None:
+    """The first level that different people have not signed often enough; None when all have."""
+    for index, level in enumerate(levels):
+        if len({vote.reviewer for vote in votes if vote.level == index}) < level["quorum"]:
+            return index
+    return None
+
+
+def unmet(
+    differences: Iterable[Mapping[str, Any]], corrections: Collection[str], explained: bool
+) -> list[Mapping[str, Any]]:
+    """Differences that stop the case and that nobody has settled: neither by choosing a value nor by saying why."""
+    if explained:
+        return []
+    stops = [item for item in differences if item["severity"] == "stop"]
+    return [item for item in stops if not item.get("pointer") or item["pointer"] not in corrections]

@@ -1,0 +1,40 @@
+"""What people do with reviews: called alike by pages, API, admin, commands and tests.
+
+Every act names its `actor`, checks that person as the database knows them now, and leaves its event in the same
+transaction; a refused one leaves `decide.refused` in a transaction of its own. Errors: reviews/errors.py.
+"""
+
+from audit.log import database_now
+
+from .asking import answer
+from .claiming import claim, reassign, release, save_draft, sweep_overdue, view
+from .deciding import decide, outcome_of
+from .models import Queue
+from .opening import open_review
+from .undoing import undo
+
+__all__ = [
+    "answer",
+    "claim",
+    "decide",
+    "open_review",
+    "outcome_of",
+    "queue_names",
+    "reassign",
+    "release",
+    "save_draft",
+    "sweep_overdue",
+    "sweep_reviews",
+    "undo",
+    "view",
+]
+
+
+def queue_names() -> list[str]:
+    """The queues a definition may name (settings.QUEUE_NAMES)."""
+    return list(Queue.objects.values_list("name", flat=True))
+
+
+def sweep_reviews() -> int:
+    """The sweeper's part (settings.SWEEPERS), by the database's clock."""
+    return sweep_overdue(now=database_now())

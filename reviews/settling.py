@@ -1,0 +1,297 @@
+"""Answers that settle a case: approve (as often as the levels ask), reject, and send it elsewhere. Each takes effect
+when the undo window is over. Inside the transaction of deciding, under the run's lock."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from audit.ids import uuid7
+from orchestrator import dispatch, effects, engine
+from orchestrator.case import Case
+from orchestrator.models import Decision, Effect, Run
+from orchestrator.pinned import Pinned, definition_of
+from orchestrator.policies import gate
+from orchestrator.policies.evaluate import Evaluation
+
+from . import policies
+from .errors import Conflict, Invalid
+from .models import Preference, Queue, Review
+from .opening import end_round, levels_of, open_again, told
+from .packet import build_packet
+from .policies import Vote
+from .remembered import asks
+from .transitions import LIVE, move_reviews
+
+if TYPE_CHECKING:
+    from .deciding import Act
+
+SENT = (Effect.State.IN_FLIGHT, Effect.State.UNKNOWN, Effect.State.CONFIRMED)
+
+
+def response(act: "Act", decision: Any, undo_until: datetime | None = None) -> dict[str, Any]:
+    return {
+        "decision": str(decision),
+        "review_status": str(act.review.status),
+        "run_status": str(act.run.status),
+        "undo_until": undo_until.isoformat() if undo_until else None,
+    }
+
+
+def approve(act: "Act") -> dict[str, Any]:
+    """One signature. Corrections after somebody else has signed make everybody sign the corrected case."""
+    case = act.corrected_case()
+    proposals = effects.propose(act.run, case, act.review.task.step)
+    _needs_met(act, proposals)
+    if act.changes and act.votes:
+        return sign_again(act, case)
+    review, votes = act.review, [*act.votes, act.vote]
+    review.levels = policies.extended(review.levels, levels_of(review.queue.policy, _with(act, votes, review.level)))
+    level = policies.open_level(review.levels, [Vote(vote.reviewer_id, vote.level) for vote in votes])
+    return settle_approved(act, case, proposals) if level is None else go_on_signing(act, level)
+
+
+def _with(act: "Act", votes: Sequence[Any], level: int) -> Any:
+    """The packet with these signatures: who they are and what they corrected is part of what comes next."""
+    review = act.review
+    return build_packet(act.run, review.task, round_=review.round, level=level, votes=votes, reasons=act.built.reasons)
+
+
+def _needs_met(act: "Act", proposals: Sequence[effects.Proposed]) -> None:
+    """Invalid, naming each thing that keeps this from being approved."""
+    explained = any(vote.reason or vote.comment for vote in [*act.votes, act.vote])
+    open_ones = policies.unmet(act.built.packet["differences"], act.corrections, explained)
+    errors = [
+        (f"differences.{item['id']}", f"{item['title']}: choose a value, or give a reason for approving as it is.")
+        for item in open_ones
+    ]
+    if not act.built.early:
+        errors += [(f"effects.{item.step}", item.problem) for item in proposals if item.problem]
+    if errors:
+        raise Invalid(errors)
+
+
+def go_on_signing(act: "Act", level: int) -> dict[str, Any]:
+    """More people must sign: at this level, or at the next, who see what was corrected and by whom."""
+    review, votes = act.review, [*act.votes, act.vote]
+    built = _with(act, votes, level)
+    risen = level != review.level
+    values = {
+        "level": level,
+        "levels": review.levels,
+        "packet": built.packet,
+        "packet_digest": built.digest,
+        "amount_base": built.exposure,
+        "delegated_to": None,
+    }
+    back = Review.Status.ESCALATED if review.status == Review.Status.ESCALATED else Review.Status.OPEN
+    if not move_reviews([review.pk], [review.status], back, **values):
+        raise Conflict("Somebody else answered first; nothing was recorded.")
+    told(review, "review.signed", act.actor, **act.said())
+    review.status, review.level, review.packet_digest = back, level, built.digest
+    if risen:
+        group = review.levels[level]["group"]
+        told(review, "review.level_opened", act.actor, level=level, group=group, digest=built.digest)
+    return response(act, act.vote.pk)
+
+
+def sign_again(act: "Act", case: Case) -> dict[str, Any]:
+    """The values others signed are not the values now: the corrections are recorded, and a new round begins with them,
+    in which nobody has signed yet."""
+    decision = record_decision(act, "correct")
+    told(act.review, "review.signed", act.actor, **act.said(), decision=str(decision.pk))
+    look_again(act, decision, case)
+    end_round(act.review, Review.Status.STALE, "review.made_stale", actor=act.actor, paths=sorted(act.corrections))
+    open_again(act.review, now=act.now)
+    return response(act, decision.pk)
+
+
+def settle_approved(act: "Act", case: Case, proposals: Sequence[effects.Proposed]) -> dict[str, Any]:
+    """The last signature: what was shown, as corrected, is authorised, unless the corrected values call for more."""
+    decision = record_decision(act, policies.APPROVE)
+    undo_until = settle(act, decision, Review.Status.APPROVED, "review.approved")
+    asks_more = look_again(act, decision, case) if act.corrections else False
+    if not asks_more and not act.built.early:
+        _authorise(act, proposals)
+    return response(act, decision.pk, undo_until)
+
+
+def _authorise(act: "Act", proposals: Sequence[effects.Proposed]) -> None:
+    review = act.review
+    try:
+        effects.authorise(
+            act.run, proposals, packet_digest=review.packet_digest, policy_digest=review.policy_digest, now=act.now
+        )
+    except effects.EffectError as error:
+        raise Invalid([("effects", str(error))]) from None
+
+
+def look_again(act: "Act", decision: Decision, case: Case) -> bool:
+    """The policies see corrected values as they see an agent's. Their decision is stored where a rule that nobody was
+    shown asks for a person. True: one does."""
+    pinned = Pinned.of(act.run)
+    if pinned.policies is None:
+        return False
+    found = gate.evaluate_case(pinned, case)
+    shown = {reason["rule"] for reason in act.review.reasons}
+    if not any(asks(rule) and rule["name"] not in shown for rule in found.as_json()["trace"]):
+        return False
+    _store(act, decision, found)
+    return True
+
+
+def _store(act: "Act", decision: Decision, found: Evaluation) -> None:
+    Decision.objects.create(
+        id=uuid7(),
+        run=act.run,
+        task=act.review.task,
+        step=act.review.task.step,
+        round=act.run.round,
+        actor_kind=Decision.ActorKind.POLICY,
+        actor=found.policy,
+        actor_version=str(found.number),
+        verdict=found.route,
+        rationale=" ".join(found.reasons),
+        output={"after": str(decision.pk)},
+        trace=found.as_json(),
+        policy_version_id=act.run.policy_version_id,
+        based_on=decision.based_on,
+        made_at=act.now,
+    )
+    told(act.review, "policy.evaluated", act.actor, version=found.number, route=found.route, fired=list(found.fired))
+
+
+def reject(act: "Act") -> dict[str, Any]:
+    """One rejection is enough."""
+    decision = record_decision(act, policies.REJECT)
+    undo_until = settle(act, decision, Review.Status.REJECTED, "review.rejected")
+    return response(act, decision.pk, undo_until)
+
+
+def reroute(act: "Act") -> dict[str, Any]:
+    """Back to an earlier step, to another team, or out of this workflow into another."""
+    kind, _, name = act.answer.target.partition(":")
+    if _bound_reached(act):
+        raise Invalid([("target", f"{act.answer.target}: this case has been sent elsewhere as often as it may be.")])
+    routes = {"step": to_step, "queue": to_queue, "workflow": to_workflow}
+    if kind not in routes:
+        raise Invalid([("target", f"target: {act.answer.target!r}; expected step:NAME, queue:NAME or workflow:NAME")])
+    return routes[kind](act, name)
+
+
+def _bound_reached(act: "Act") -> bool:
+    sent = act.run.reviews.filter(status=Review.Status.REROUTED).count()
+    return sent >= act.review.queue.policy.max_rounds
+
+
+def to_step(act: "Act", name: str) -> dict[str, Any]:
+    """The corrections hold when the step runs again."""
+    definition, own = definition_of(act.run.version_id), act.review.task.step
+    if name not in definition.ancestors(own):
+        earlier = ", ".join(step for step in definition.steps if step in definition.ancestors(own))
+        raise Invalid([("target", f"target: step:{name} is no earlier step; expected one of {earlier}")])
+    if not act.run.tasks.filter(step=name, status__in=("succeeded", "skipped")).exists():
+        raise Invalid([("target", f"target: step:{name} is not finished, so it cannot be repeated")])
+    after = definition.descendants(name)
+    if act.run.effects.filter(step__in=after, state__in=SENT).exists():
+        raise Invalid(
+            [("target", f"target: after step:{name} something was sent outside already; it cannot be repeated")]
+        )
+    decision = record_decision(act, policies.REROUTE)
+    undo_until = settle(act, decision, Review.Status.REROUTED, "review.rerouted")
+    return response(act, decision.pk, undo_until)
+
+
+def to_queue(act: "Act", name: str) -> dict[str, Any]:
+    """Another team gets the case at once; it can send it back."""
+    queue = Queue.objects.select_related("policy").filter(name=name).first()
+    if queue is None or queue.pk == act.review.queue_id:
+        raise Invalid([("target", f"target: queue:{name} is not another queue")])
+    decision = record_decision(act, policies.REROUTE)
+    end_round(
+        act.review, Review.Status.REROUTED, "review.rerouted", actor=act.actor, **act.said(), decision=str(decision.pk)
+    )
+    Review.objects.filter(pk=act.review.pk).update(settled_at=act.now, answer=answer_of(act, decision))
+    open_again(act.review, now=act.now, queue=queue)
+    return response(act, decision.pk)
+
+
+def to_workflow(act: "Act", name: str) -> dict[str, Any]:
+    """This run ends; one of the other workflow begins with the same input and documents, once the undo window is
+    over."""
+    if name == definition_of(act.run.version_id).name:
+        raise Invalid([("target", f"target: workflow:{name} is the one it is in")])
+    if problem := settling_problem(act.run, name):
+        raise Invalid([("target", f"target: workflow:{name}: {problem}")])
+    decision = record_decision(act, policies.REROUTE)
+    undo_until = settle(act, decision, Review.Status.REROUTED, "review.rerouted")
+    return response(act, decision.pk, undo_until)
+
+
+def settling_problem(run: Run, name: str) -> str:
+    """Why the other workflow cannot take this run's input; empty where it can."""
+    from orchestrator.models import Workflow
+    from orchestrator.services import InputInvalid, validate_input
+
+    found = Workflow.objects.filter(name=name, is_active=True).select_related("current").first()
+    if found is None or found.current is None:
+        return "is not published, or switched off"
+    try:
+        validate_input(definition_of(found.current_id).input, dict(run.input))
+    except InputInvalid as error:
+        return str(error)
+    return ""
+
+
+def record_decision(act: "Act", verdict: str) -> Decision:
+    """The person's judgement, which later steps see as the output of the review step."""
+    review, answer, user = act.review, act.answer, act.user
+    output = {
+        "verdict": verdict,
+        "review": str(review.pk),
+        "reason": answer.reason,
+        "comment": answer.comment,
+        "target": answer.target,
+        "answered": [reason["rule"] for reason in review.reasons],
+        "corrected": act.changes,
+    }
+    return Decision.objects.create(
+        id=uuid7(),
+        run=act.run,
+        task=review.task,
+        step=review.task.step,
+        round=act.run.round,
+        actor_kind=Decision.ActorKind.PERSON,
+        actor=act.actor.label[:120],
+        person=user,
+        verdict=verdict,
+        rationale=answer.comment or answer.reason,
+        output=output,
+        corrections=act.corrections,
+        based_on=review.packet_digest,
+        made_at=act.now,
+    )
+
+
+def answer_of(act: "Act", decision: Decision) -> dict[str, Any]:
+    return {**decision.output, "decision": str(decision.pk), "by": act.user.pk, "corrections": act.corrections}
+
+
+def settle(act: "Act", decision: Decision, status: str, kind: str) -> datetime:
+    """The round has its answer; the waiting step goes on when the undo window ends."""
+    review = act.review
+    undo_until = act.now + timedelta(seconds=undo_seconds(act.user, review))
+    values = {"settled_at": act.now, "undo_until": undo_until, "answer": answer_of(act, decision)}
+    if not move_reviews([review.pk], LIVE, status, **values):
+        raise Conflict("Somebody else answered first; nothing was recorded.")
+    review.status = status
+    if not engine.resume(task_id=review.task_id, ready_at=undo_until):
+        raise Conflict("The run does not wait for this answer any more; nothing was recorded.")
+    told(review, kind, act.actor, **act.said(), decision=str(decision.pk), undo_until=undo_until)
+    dispatch.wake_on_commit()
+    return undo_until
+
+
+def undo_seconds(user: Any, review: Review) -> int:
+    """The longer of what the queue's policy and the person want."""
+    own = Preference.objects.filter(user=user).values_list("undo_seconds", flat=True).first()
+    return max(review.queue.policy.undo_seconds, own or 0)

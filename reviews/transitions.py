@@ -1,0 +1,33 @@
+"""The legal moves of a review, and the only place that writes its status."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from orchestrator.transitions import _table, check
+
+from .models import Review
+
+LIVE = tuple(str(status) for status in Review.LIVE)
+
+REVIEW = _table("""
+    open: claimed escalated approved rejected rerouted stale withdrawn
+    claimed: open claimed escalated approved rejected rerouted stale withdrawn
+    escalated: open claimed escalated approved rejected rerouted stale expired withdrawn
+    approved: recalled
+    rejected: recalled
+    rerouted: recalled
+    stale:
+    recalled:
+    expired:
+    withdrawn:
+""")
+UNCLAIMED = {"claimed_by": None, "claimed_until": None}
+
+
+def move_reviews(ids: Iterable[UUID], sources: Iterable[str], target: str, **values: object) -> int:
+    """Compare-and-set of review statuses; returns how many moved. Fewer than asked: somebody else was first."""
+    sources = tuple(sources)
+    check(REVIEW, "Review", sources, target)
+    if target != Review.Status.CLAIMED:
+        values = UNCLAIMED | values
+    return Review.objects.filter(pk__in=list(ids), status__in=sources).update(status=target, **values)
