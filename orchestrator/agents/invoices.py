@@ -1,0 +1,113 @@
+"""Agents that read an invoice and hold it against what was ordered and received."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from orchestrator.documents.reading import Check, Reading
+from orchestrator.documents.sandbox import read_document
+
+from .base import AgentContext, OpenDocument, Permanent, Result, agent, quote
+from .findings import Discrepancy
+from .invoices_differences import reading_differences
+from .invoices_model import Invoice, invoice_of
+from .invoices_order import OrderReport, order_report
+
+DECISIVE = ("invoice_number", "seller.name", "issue_date", "payable", "currency", "iban", "order_reference")
+
+
+class ReadInput(BaseModel):
+    input: dict[str, Any]
+
+
+class ReadReport(BaseModel):
+    """`invoice` is what later steps use and people correct; `reading` tells how it was found. `stops` counts the checks
+    that put the case before a person."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    document: str | None
+    readable: bool
+    refusal: str = ""
+    invoice: Invoice
+    reading: Reading
+    checks: list[Check] = []
+    stops: int = 0
+    discrepancies: list[Discrepancy] = []
+
+
+@agent("invoices.read", version="1", lane="ocr")
+def read(case: ReadInput, ctx: AgentContext) -> Result[ReadReport]:
+    """Reads the run's document. A document that cannot be read is an answer too: refused, with the reason."""
+    document = ctx.document("document")
+    if document is None:
+        raise Permanent("document: the run has no document in the role 'document'; start it with one")
+    reading = reading_of(document)
+    report = ReadReport(
+        document=str(document.id),
+        readable=reading.refusal is None,
+        refusal=reading.refusal or "",
+        invoice=invoice_of(reading),
+        reading=reading,
+        checks=reading.checks,
+        stops=sum(check.severity == "stop" for check in reading.checks),
+        discrepancies=reading_differences(reading),
+    )
+    return Result(report, reading.confidence, _rationale(report), evidence_of(document, reading))
+
+
+def reading_of(document: OpenDocument) -> Reading:
+    """The one place where a document becomes a reading."""
+    return read_document(document.read(), name=document.name, expected="invoice").reading
+
+
+def evidence_of(document: OpenDocument, reading: Reading) -> list[dict[str, Any]]:
+    """Where the values a payment hangs on stand in the document."""
+    found = [reading.fields[name] for name in DECISIVE if name in reading.fields]
+    return [quote(document, passage) for value in found for passage in value.passages[:1]]
+
+
+def _rationale(report: ReadReport) -> str:
+    if report.refusal:
+        return report.refusal
+    notes = len(report.checks) - report.stops
+    held = "all checks hold" if not report.checks else f"{report.stops} checks stop it, {notes} are notes"
+    number = report.invoice.invoice_number or "without a number"
+    return f"Invoice {number} with {len(report.invoice.lines)} lines read by {report.reading.reader}; {held}."
+
+
+class Read(BaseModel):
+    """What later steps use of the reading."""
+
+    invoice: Invoice
+    document: str | None = None
+
+
+class Vendor(BaseModel):
+    """What later steps use of the vendor lookup."""
+
+    known: bool = False
+    vendor_id: str | None = None
+    name: str | None = None
+    vat_id: str | None = None
+    iban: str | None = None
+    iban_changed_at: str | None = None
+
+
+class MatchInput(BaseModel):
+    read: Read
+    vendor: Vendor
+
+
+@agent("invoices.match_order", version="1", sources=["purchase-orders", "receipts", "tolerances", "payment-history"])
+def match_order(case: MatchInput, ctx: AgentContext) -> Result[OrderReport]:
+    """Three-way match: invoice, order, and what was received, within the vendor's tolerances."""
+    report, confidence = order_report(case.read.invoice, case.vendor.vendor_id, ctx.source)
+    return Result(report, confidence, _match_rationale(report))
+
+
+def _match_rationale(report: OrderReport) -> str:
+    if not report.found:
+        return report.discrepancies[0].message
+    verdict: Literal["agrees", "differs"] = "differs" if report.stops else "agrees"
+    return f"{len(report.matched_lines)} lines matched to order {report.order_number}; the invoice {verdict}."
