@@ -35,14 +35,15 @@ class AgentInfo:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What may be named. `policies` gives the facts each set uses with their types, `supplied` the facts that the
-    engine itself supplies to every policy (so that no workflow has to)."""
+    """What may be named. `policies` gives the facts each set uses with their types, `vocabularies` all that it may use,
+    `supplied` the facts that the engine itself supplies to every policy (so that no workflow has to)."""
 
     agents: Mapping[str, AgentInfo] = field(default_factory=dict)
     effects: Collection[str] = ()
     sources: Collection[str] = ()
     queues: Collection[str] = ()
     policies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    vocabularies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     supplied: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -116,8 +117,9 @@ def _policy(definition: Definition, catalog: Catalog) -> list[Objection]:
             found += _fact_type(definition.facts[name], kind, definition, catalog)
         elif catalog.supplied.get(name) != kind:
             found.append(("facts", f"lacks {name!r} ({kind}), which the policy set {definition.policies!r} uses"))
-    for name in definition.facts.keys() - used.keys():
-        close = suggest(name, used)
+    known = {**used, **catalog.vocabularies.get(definition.policies, {})}
+    for name in definition.facts.keys() - known.keys():
+        close = suggest(name, known)
         if close:
             found.append((f"facts.{name}", f"is no fact of the policy set {definition.policies!r}{close}"))
     return found

@@ -24,13 +24,15 @@ from .sources import account_of
 def catalog() -> Catalog:
     """Everything a definition may name in this installation."""
     agents = registry.all_agents()
-    policies = Policy.objects.select_related("current").exclude(current=None)
+    published = Policy.objects.select_related("current").exclude(current=None)
+    policies = {policy.name: PolicySet.from_json(policy.current.content) for policy in published}
     return Catalog(
         agents={a.name: AgentInfo(a.input_schema, a.output_schema, a.sources) for a in agents.values()},
         effects=action_kinds(),
         sources=list(DataSource.objects.values_list("name", flat=True)),
         queues=import_string(settings.QUEUE_NAMES)(),
-        policies={p.name: dict(PolicySet.from_json(p.current.content).used) for p in policies},
+        policies={name: policy.named for name, policy in policies.items()},
+        vocabularies={name: policy.vocabulary for name, policy in policies.items()},
         supplied={SAMPLE: "bool"},
     )
 

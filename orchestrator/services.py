@@ -67,18 +67,20 @@ def start_run(
     actor: AbstractBaseUser,
     documents: Mapping[str, Document] | Sequence[Document] = (),
     key: str = "",
+    subject: str = "",
     deadline: datetime | None = None,
 ) -> tuple[Run, bool]:
     """Starts a run, or returns the one this key started before: (run, created). `documents` fill the document fields
-    of the workflow's input, by name or in order; `deadline` is when somebody wants it decided (default: as the
-    workflow says). Errors: UnknownWorkflow, InputInvalid, KeyReused."""
+    of the workflow's input, by name or in order; `subject` is what it is about until the workflow says so itself;
+    `deadline` is when somebody wants it decided (default: as the workflow says). Errors: UnknownWorkflow,
+    InputInvalid, KeyReused."""
     found = Workflow.objects.filter(name=workflow, is_active=True).select_related("current").first()
     if found is None or found.current is None:
         raise UnknownWorkflow(workflow)
     definition = definition_of(found.current_id)
     given, roles = with_documents(definition.input, dict(input), documents)
     validate_input(definition.input, given)
-    request = digest([workflow, given])
+    request = digest([workflow, given, subject, sorted((role, str(d.pk)) for role, d in roles.items())])
     if key and (earlier := Run.objects.filter(started_by=actor, key=key).first()):
         return same_request(earlier, key, request), False
     policy = policy_in_force(definition.policies)
@@ -90,7 +92,9 @@ def start_run(
             run = Run.objects.create(
                 version_id=found.current_id,
                 policy_version_id=policy,
+                subject=subject[:200],
                 input=given,
+                subject=next((document.name[:200] for document in roles.values()), ""),
                 key=key,
                 request_digest=request,
                 started_by=actor,

@@ -88,6 +88,12 @@ class PolicySet:
         """{fact: type} of the facts that the rules' conditions use."""
         return {name: kind for condition in self.conditions for name, kind in condition.kinds.items()}
 
+    @cached_property
+    def named(self) -> Mapping[str, str]:
+        """{fact: type} of the facts that conditions use or reasons show: what a case has to supply."""
+        shown = {name for rule in self.rules for name in FACT_IN_REASON.findall(rule.reason)}
+        return dict(self.used) | {name: self.vocabulary[name] for name in sorted(shown)}
+
     def objections(self) -> list[tuple[str, str]]:
         """Everything that keeps this set from being published, as (path, message)."""
         found = [] if self.otherwise in STRICTNESS else [("otherwise", _no_route(self.otherwise))]

@@ -39,7 +39,7 @@ def evaluate(work: Work, outcome: Complete) -> Evaluation | None:
 def evaluate_case(pinned: Pinned, case: Case) -> Evaluation:
     """Facts whose steps have not finished are not there yet; a missing one of a finished step asks for a person."""
     policies, definition, data = pinned.policies, pinned.definition, case.as_json()
-    vocabulary = {name: policies.vocabulary[name] for name in policies.used}
+    vocabulary = policies.named
     facts = gather(
         definition.facts,
         vocabulary,
