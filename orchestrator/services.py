@@ -92,9 +92,8 @@ def start_run(
             run = Run.objects.create(
                 version_id=found.current_id,
                 policy_version_id=policy,
-                subject=subject[:200],
+                subject=(subject or next((document.name for document in roles.values()), ""))[:200],
                 input=given,
-                subject=next((document.name[:200] for document in roles.values()), ""),
                 key=key,
                 request_digest=request,
                 started_by=actor,
