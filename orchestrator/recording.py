@@ -25,7 +25,6 @@ from .steps.base import Work
 from .steps.outcomes import Complete, Defer, Fail, Judgement, Outcome, Reject, Retry, SendBack, Suspend
 
 HOLD_PAUSE = timedelta(seconds=5)
-ON_HOLD = (Run.Status.SUSPENDED, Run.Status.CANCELLING)
 
 
 @dataclass(slots=True)
@@ -201,7 +200,7 @@ class Recording:
     def _follow(self, work: Work) -> None:
         """What comes next. Only where siblings matter, or the run was sent back before, are rows read (in _settle)."""
         row, name = self.rows[work.task_id], work.step.name
-        plain = work.definition.is_plain(name) and row.round == 1 and row.run_status not in ON_HOLD
+        plain = work.definition.is_plain(name) and row.round == 1 and row.run_status == Run.Status.RUNNING
         if not plain or work.run_id in self.unsettled:
             self.unsettled[work.run_id] = work.case
             return
