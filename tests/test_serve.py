@@ -3,10 +3,12 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,15 +43,15 @@ def answers(port: int) -> bool:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts `serve` on a SQLite database and the embedded broker in `tmp_path`, without the demo content."""
+    """Starts `serve` on a SQLite database and the embedded broker in `tmp_path`; without demo content unless asked."""
     kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     environment = {**kept, "VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "orchestrator.settings"}
-    command = [sys.executable, "manage.py", "serve", "--no-demo", "--port"]
+    command = [sys.executable, "manage.py", "serve", "--port"]
     started = []
 
-    def begin(port: int) -> subprocess.Popen[str]:
+    def begin(port: int, demo: bool = False) -> subprocess.Popen[str]:
         options = {"cwd": PROJECT_DIR, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen([*command, str(port)], text=True, **options)
+        process = subprocess.Popen([*command, str(port), *([] if demo else ["--no-demo"])], text=True, **options)
         started.append(process)
         return process
 
@@ -106,3 +108,27 @@ def test_a_second_one_on_the_same_data_is_refused(start: Start, tmp_path: Path) 
     _, complaint = second.communicate(timeout=30)
     assert second.returncode == 2
     assert f"Another `serve` is running on {tmp_path}" in complaint
+
+
+@pytest.mark.slow
+def test_the_first_start_makes_the_demo_and_the_second_keeps_what_is_there(start: Start, tmp_path: Path) -> None:
+    first = start(free_port(), demo=True)
+    assert first.stdout.readline().startswith("Countersign is ready at http://127.0.0.1:")
+    first.send_signal(signal.SIGINT)
+    accounts, _ = first.communicate(timeout=15)
+    assert len(accounts.splitlines()) == 8
+    counted = rows_of(tmp_path)
+    assert counted["orchestrator_run"] >= 40
+
+    second = start(free_port(), demo=True)
+    second.stdout.readline()
+    second.send_signal(signal.SIGINT)
+    assert second.communicate(timeout=15)[0] == accounts
+    assert rows_of(tmp_path) == counted
+
+
+def rows_of(var_dir: Path) -> dict[str, int]:
+    """How many runs, documents and accounts the database in `var_dir` holds."""
+    with closing(sqlite3.connect(var_dir / "countersign.sqlite3")) as database:
+        tables = ("orchestrator_run", "orchestrator_document", "auth_user")
+        return {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}

@@ -41,16 +41,22 @@ class Command(BaseCommand):
         port = options["port"]
         require_free(port)
         with only_one():
-            call_command("migrate", verbosity=0)
-            if not options["no_demo"] and needs_demo():
-                self.tell("First start: making the demo content, about a minute ...")
-                make_demo()
+            try:
+                self.prepare(with_demo=not options["no_demo"])
+            except KeyboardInterrupt:
+                raise CommandError("Stopped before it was ready; the next start goes on.", returncode=130) from None
             people = demo_people()
             connections.close_all()  # the supervisor needs none, and a child must not inherit one
-            os.environ.setdefault("PYTHONWARNINGS", ROOT_WARNING)
             supervisor = Supervisor(commands(port), report=self.tell)
             supervisor.stop_on_signals()
             self.run_until_stopped(supervisor, port, people)
+
+    def prepare(self, *, with_demo: bool) -> None:
+        call_command("migrate", verbosity=0)
+        os.environ.setdefault("PYTHONWARNINGS", ROOT_WARNING)
+        if with_demo and needs_demo():
+            self.tell("First start: making the demo content, about a minute ...")
+            make_demo()
 
     def run_until_stopped(self, supervisor: Supervisor, port: int, people: list[Account]) -> None:
         try:
