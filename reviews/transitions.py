@@ -10,7 +10,7 @@ from .models import Review
 LIVE = tuple(str(status) for status in Review.LIVE)
 
 REVIEW = _table("""
-    open: claimed escalated approved rejected rerouted stale withdrawn
+    open: open claimed escalated approved rejected rerouted stale withdrawn
     claimed: open claimed escalated approved rejected rerouted stale withdrawn
     escalated: open claimed escalated approved rejected rerouted stale expired withdrawn
     approved: recalled

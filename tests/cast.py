@@ -101,7 +101,12 @@ def read(case: GivenInput, ctx: AgentContext) -> Result[Bill]:
         "seller": {"name": "Kestrel Bearings"},
         "lines": [{"unit_price": "100.00"} for _ in range(count)],
     }
-    payable = {"value": given["amount"], "confidence": 0.98, "passages": [{"line": 7}], "readings": {"ubl": given["amount"]}}
+    payable = {
+        "value": given["amount"],
+        "confidence": 0.98,
+        "passages": [{"line": 7}],
+        "readings": {"ubl": given["amount"]},
+    }
     reading = {"fields": {"payable": payable, "seller.name": {"value": "Kestrel Bearings", "confidence": 0.9}}}
     found = [difference(number) for number in range(1, count + 1)]
     return Result(Bill(invoice=invoice, reading=reading, discrepancies=found, stops=count), confidence=0.98)
@@ -110,7 +115,9 @@ def read(case: GivenInput, ctx: AgentContext) -> Result[Bill]:
 @agent("cast.vendor", version="1")
 def vendor(case: GivenBill, ctx: AgentContext) -> Result[Vendor]:
     found = Vendor(vendor_id="V1", name="Kestrel Bearings", flagged=case.input.get("flagged", False))
-    return Result(found, confidence=0.99, evidence=[{"source": "vendors", "query": "id = V1", "rows": 1, "digest": "d"}])
+    return Result(
+        found, confidence=0.99, evidence=[{"source": "vendors", "query": "id = V1", "rows": 1, "digest": "d"}]
+    )
 
 
 @agent("cast.check", version="1")
@@ -206,7 +213,11 @@ def work() -> None:
 def answer(review: Review, actor: Any, verdict: str = "approve", **given: Any) -> dict[str, Any]:
     """An answer on the packet as it is, with a reason, so that only what a test is about stands in the way."""
     review.refresh_from_db()
-    given = {"digest": review.packet_digest, "nonce": f"{actor}-{verdict}-{Event.objects.count()}", "reason": "other"} | given
+    given = {
+        "digest": review.packet_digest,
+        "nonce": f"{actor}-{verdict}-{Event.objects.count()}",
+        "reason": "other",
+    } | given
     return reviews.decide(review_id=review.pk, actor=actor, verdict=verdict, **given)
 
 

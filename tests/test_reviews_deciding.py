@@ -37,7 +37,11 @@ def test_a_bill_that_differs_waits_for_a_person_and_holds_no_worker(everybody):
 def test_the_packet_says_what_stopped_it_what_differs_and_what_would_be_done(everybody):
     packet = waiting_bill(everybody, amount="1234.50").packet
     assert packet["question"] == "Pay Kestrel Bearings 1234.50 EUR for invoice KB-1?"
-    assert (packet["title"], packet["number"], packet["vendor"]) == ("Kestrel Bearings KB-1", "KB-1", "Kestrel Bearings")
+    assert (packet["title"], packet["number"], packet["vendor"]) == (
+        "Kestrel Bearings KB-1",
+        "KB-1",
+        "Kestrel Bearings",
+    )
     assert packet["amount"] == {"amount": "1234.50", "currency": "EUR", "base": 123450}
     assert packet["reasons"][0]["text"] == "1 differences"
     assert packet["differences"][0]["pointer"] == "/read/invoice/lines/0/unit_price"
