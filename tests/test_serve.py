@@ -112,19 +112,16 @@ def test_a_second_one_on_the_same_data_is_refused(start: Start, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_the_first_start_makes_the_demo_and_the_second_keeps_what_is_there(start: Start, tmp_path: Path) -> None:
-    first = start(free_port(), demo=True)
-    assert first.stdout.readline().startswith("Countersign is ready at http://127.0.0.1:")
-    first.send_signal(signal.SIGINT)
-    accounts, _ = first.communicate(timeout=15)
-    assert len(accounts.splitlines()) == 8
-    counted = rows_of(tmp_path)
-    assert counted["orchestrator_run"] >= 40
-
-    second = start(free_port(), demo=True)
-    second.stdout.readline()
-    second.send_signal(signal.SIGINT)
-    assert second.communicate(timeout=15)[0] == accounts
-    assert rows_of(tmp_path) == counted
+    announced, counted = [], []
+    for _ in ("first", "second"):
+        serve = start(free_port(), demo=True)
+        assert serve.stdout.readline().startswith("Countersign is ready at http://127.0.0.1:")
+        serve.send_signal(signal.SIGINT)
+        announced.append(list(serve.stdout))  # to its end, thus until everything has stopped
+        counted.append(rows_of(tmp_path))
+    assert len(announced[0]) == 8
+    assert counted[0]["orchestrator_run"] >= 40
+    assert (announced[1], counted[1]) == (announced[0], counted[0])
 
 
 def rows_of(var_dir: Path) -> dict[str, int]:
