@@ -58,7 +58,7 @@ def stands_alone(name: str) -> bool:
 
 
 def layer(name: str) -> int:
-    parts = set(name.split(".")[1:])
+    parts = {part.split("_")[0] for part in name.split(".")[1:]}  # views_case is a part of the views
     return next((rank for rank, names in enumerate(LAYERS) if parts & names), MIDDLE)
 
 
