@@ -30,7 +30,7 @@ vocabulary: {stops: int, flagged: bool, amount_base: money, checked: bool}
 rules:
   - {name: differs, when: stops > 0, route: review, reason: "{stops} differences"}
   - {name: flagged, when: flagged, route: pause, target: "queue:seniors", reason: The vendor is flagged}
-  - {name: over-50-000, when: "checked && amount_base > 50,000.00", route: review, level: cfo, reason: "{amount_base} is much"}
+  - {name: over-50-000, when: "checked && amount_base > 50,000.00", route: review, level: cfo, reason: much}
   - {name: over-20-000, when: "checked && amount_base > 20,000.00", route: review, reason: "{amount_base} is something"}
 """
 WORKFLOW = """
