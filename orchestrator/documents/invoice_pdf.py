@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from itertools import chain, zip_longest
 
 from .amounts import Found, find_dates, fold, iban_is_valid, plain, squeeze
-from .invoice_pdf_parties import find_blocks, read_iban, read_names, read_vat_ids
+from .invoice_pdf_ids import read_iban, read_vat_ids
+from .invoice_pdf_parties import find_blocks, read_names
 from .invoice_pdf_totals import WEIGHTS, InvoiceLine, find_lines, noisy_or, settle_totals
 from .labels import CREDIT_TITLES, KINDS
 from .labels_values import Candidate, Sheet, read_by_order, read_by_place, value_after
@@ -22,10 +23,14 @@ READER = "invoice-page/1"
 REQUIRED = ("invoice_number", "issue_date", "currency", "seller.name", "net_total", "gross_total", "payable")
 EXPECTED = ("buyer.name", "seller.vat_id", "tax_total")
 
-_BETWEEN = r"(?:\s(?!gema|zu[rm]? (?:bestell|auftrag)|fur|bestell|auftrag|order|kunde|vertrag|steuer|ust|vat|from|is)[a-z]+){0,3}"
+_BETWEEN = (
+    r"(?:\s(?!gema|zu[rm]? (?:bestell|auftrag)|fur|bestell|auftrag|order|kunde|vertrag|steuer|ust|vat|from|is)[a-z]+)"
+    r"{0,3}"
+)
 _TITLE = re.compile(
     rf"(?<![\w-])(?:[a-z]*rechnung|rechnungs-?korrektur|invoice|facture|factuur|gutschrift|credit note|avoir)"
-    rf"(?:{_BETWEEN}(?:\s?\([^)]{{1,40}}\)){{0,2}}\s?(?P<no>(?:nr|no|number|nummer)\b\.?\s*|[#n]\s?°?\s?(?=\d)|n°\s*|#\s*)|\s):?\s*"
+    rf"(?:{_BETWEEN}(?:\s?\([^)]{{1,40}}\)){{0,2}}\s?(?P<no>(?:nr|no|number|nummer)\b\.?\s*|[#n]\s?°?\s?(?=\d)"
+    rf"|n°\s*|#\s*)|\s):?\s*"
     r"(?P<value>(?=[\w./-]*\d)[a-z0-9][\w./-]*\w)(?P<rest>.{0,40})"
 )
 _DATED = re.compile(r"\s*(?:vom|von|du|dated|issued (?:at|on)|date|van|of|,)?\s*$")
@@ -45,7 +50,8 @@ def read_invoice_pages(pages: list[Page], *, reader: str = READER) -> Reading:
     fields = _codes_and_dates(sheet, candidates)
     fields |= settle_totals(sheet, (c for c in candidates if KINDS.get(c.field) == "amount"), lines)
     blocks = find_blocks(sheet)
-    fields |= read_names(sheet, blocks) | read_vat_ids(sheet, blocks)
+    owner_of = {id(cell): block.party for block in blocks for cell in block.cells}
+    fields |= read_names(sheet, blocks) | read_vat_ids(sheet, owner_of)
     fields |= {
         name: value for name, value in (("iban", read_iban(sheet)), ("currency", _read_currency(sheet))) if value
     }
@@ -160,13 +166,15 @@ def _read_currency(sheet: Sheet) -> ReadValue | None:
     """The currency: named by a label, written at the amounts, or their symbol. A dollar sign alone is not yet USD."""
     votes: Counter[str] = Counter()
     first, named = {}, set()
-    for page, row in sheet.rows:
+    for _, row in sheet.rows:
         for index, cell in enumerate(row.cells):
             for match in _CURRENCY.finditer(cell.text):
                 code = match[1] or _SYMBOLS[match[2]]
                 votes[code] += 1
                 first.setdefault(code, cell.passage(match.start(), match.end()))
-                before = fold(" ".join([c.text for c in row.cells[:index]][-1:] + [cell.text[: match.start()]]))
+                before = fold(
+                    " ".join([*(c.text for c in row.cells[max(0, index - 1) : index]), cell.text[: match.start()]])
+                )
                 if _NAMED_CURRENCY.search(before) and match[1]:
                     named.add(code)
     if not votes:
@@ -187,7 +195,7 @@ def _read_currency(sheet: Sheet) -> ReadValue | None:
 
 
 def _document_type(sheet: Sheet, fields: dict[str, ReadValue]) -> ReadValue:
-    """Invoice or credit note, by the printed type code (UNTDID 1001), the words of the title and the sign of the sum."""
+    """Invoice or credit note, by the printed type code (UNTDID 1001), the words of the title and the sign."""
     head = fold("\n".join(row.text for _, row in sheet.rows[:40]))
     code = re.search(r"\((3[2-9]\d|5[0-9]\d|751|875|876|877)\)", head)
     gross = fields.get("gross_total")

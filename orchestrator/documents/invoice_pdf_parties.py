@@ -1,14 +1,14 @@
-"""Who sends and who receives an invoice: headed blocks, the sender line over the address window, letterhead and footer."""
+"""Who sends and who receives an invoice: headed blocks, the sender line over the address, letterhead and footer."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .amounts import find_dates, fold, iban_is_valid, squeeze
+from .amounts import find_dates, fold, squeeze
+from .invoice_pdf_ids import has_own_number
 from .invoice_pdf_totals import noisy_or
-from .labels import BUYER_HEADINGS, CUSTOMER_WORDS, LEGAL_FORM, OTHER_HEADINGS, SELLER_HEADINGS, VAT_WORDS, find_labels
-from .labels_values import Candidate, Sheet
+from .labels import BUYER_HEADINGS, LEGAL_FORM, OTHER_HEADINGS, SELLER_HEADINGS, find_labels
+from .labels_values import Sheet
 from .layout import Cell, Page, Row
 from .reading import Passage, ReadValue
 
@@ -32,7 +32,8 @@ _SALUTATIONS = {"herr", "herrn", "frau", "firma", "mr", "mrs", "ms", "monsieur",
 _POSTCODE = re.compile(r"^(?:[a-z]{1,2}[- ])?(?:\d{4,5}(?: ?[a-z]{2})?,? +|\d{5})[^\W\d]|,? [a-z]{2},? \d{5}\b")
 _SEPARATOR = re.compile(r"\s(?:[●•·|∙*–-]|\uf0b7)\s|\s{2,}|[●•·|∙]")
 _NOT_A_NAME = re.compile(
-    r"^(?:gln\b|nummer|name$|lief-?nr|kunden-?(?:nr|nummer|id)|attn\b|z\.? ?hd|firma$|herrn?$|frau$|anschrift|tel|fax|www|http|ust|vat|tva|iban|page|seite)"
+    r"^(?:gln\b|nummer|name$|lief-?nr|kunden-?(?:nr|nummer|id)|attn\b|z\.? ?hd|firma$|herrn?$|frau$|anschrift|tel"
+    r"|fax|www|http|ust|vat|tva|iban|page|seite)"
     r"|@|^\(|\d{5,}|^\W*\d[\d\s.,/-]*$|(?:str\.|strasse|street|weg|platz) \d"
 )
 _HOLDER = re.compile(
@@ -40,37 +41,6 @@ _HOLDER = re.compile(
 )
 _WEB = re.compile(r"(?:www\.|https?://(?:www\.)?|@)([a-z0-9-]+)\.[a-z]{2,}")
 _SOLD_BY = re.compile(r"sold by (.+?)$")
-
-VAT_PATTERNS = (
-    r"ATU\d{8}|BE[01]\d{9}|BG\d{9,10}|CHE\d{9}|CY\d{8}[A-Z]|CZ\d{8,10}|DE\d{9}|DK\d{8}|EE\d{9}|EL\d{9}|ES[A-Z0-9]\d{7}[A-Z0-9]"
-    r"|FI\d{8}|FR[A-HJ-NP-Z0-9]{2}\d{9}|GB\d{9}(?:\d{3})?|HR\d{11}|HU\d{8}|IE\d[A-Z0-9]\d{5}[A-Z]{1,2}|IT\d{11}|LT(?:\d{9}|\d{12})"
-    r"|LU\d{8}|LV\d{11}|MT\d{8}|NL\d{9}B\d{2}|PL\d{10}|PT\d{9}|RO\d{2,10}|SE\d{12}|SI\d{8}|SK\d{10}"
-)
-_VAT = re.compile(rf"(?<![A-Z0-9])(?:{VAT_PATTERNS})(?![A-Z0-9])")
-_VAT_SPACED = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2,3}U?[ .-]?[0-9A-Z]{2,4}(?:[ .-]?[0-9A-Z]{2,4}){1,5}(?![A-Za-z0-9])")
-_IBAN = re.compile(
-    r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?(?=[A-Z0-9]{0,3}\d)[A-Z0-9]{4}| ?[A-Z]{4}(?= ?\d)){2,7}(?: ?\d{1,3})?(?![A-Za-z0-9])"
-)
-_BANK = re.compile(r"\bbic\b|\bswift\b|bank|sparkasse|konto|account")
-IBAN_LENGTH = {
-    "AT": 20,
-    "BE": 16,
-    "CH": 21,
-    "DE": 22,
-    "DK": 18,
-    "ES": 24,
-    "FI": 18,
-    "FR": 27,
-    "GB": 22,
-    "IE": 22,
-    "IT": 27,
-    "LU": 20,
-    "NL": 18,
-    "PL": 28,
-    "PT": 25,
-    "SE": 24,
-}
-
 
 Found = tuple[str, str, list[Passage], float]  # kind of place, name, where, score of the recogniser
 
@@ -187,9 +157,9 @@ def _labelled_name(cells: list[Cell], label: Cell, end: int) -> Iterator[Found]:
         yield "named", label.text[end:].strip(), [label.passage(end)], label.score
         return
     column = [cell for cell in cells if abs(cell.x0 - label.x0) < label.height and cell is not label]
-    top = max((cell.y1 for cell in column if cell.y1 <= label.y0), default=label.y0 - 2 * label.height)
-    bottom = min((cell.y0 for cell in column if cell.y0 >= label.y1), default=label.y1 + label.height)
-    parts = [cell for cell in cells if cell.x0 > label.x1 and top - 1 <= (cell.y0 + cell.y1) / 2 <= bottom]
+    top = max((cell.y1 for cell in column if cell.middle < label.middle), default=label.y0 - 2 * label.height)
+    bottom = min((cell.y0 for cell in column if cell.middle > label.middle), default=label.y1 + label.height)
+    parts = [cell for cell in cells if cell.x0 > label.x1 and top < cell.middle < bottom]
     if parts:
         score = min(part.score for part in parts)
         yield "named", " ".join(part.text.strip() for part in parts), [part.passage() for part in parts], score
@@ -279,8 +249,7 @@ def _stands_over_own_number(page: Page, index: int, cell: Cell) -> bool:
         for other in row.cells:
             if abs(other.x0 - cell.x0) < 1.5 * cell.height and other.y0 - bottom < 3 * cell.height:
                 bottom = other.y1
-                number = next(_vat_ids(other.text), None) or _IBAN.search(other.text)
-                if number and not CUSTOMER_WORDS.search(fold(other.text)):
+                if has_own_number(other.text):
                     return True
     return False
 
@@ -336,7 +305,7 @@ def _upwards(page: Page, index: int, cell: Cell) -> list[Cell]:
 def _climb(page: Page, index: int, cell: Cell, gap: float, most: int) -> list[Cell]:
     block, top = [cell], cell
     for row in reversed(page.rows[max(0, index - 12) : index]):
-        near = [c for c in row.cells if abs(c.x0 - cell.x0) < cell.height and 0 < top.y0 - c.y0 and top.y0 - c.y1 < gap]
+        near = [c for c in row.cells if abs(c.x0 - cell.x0) < cell.height and top.y0 - c.y0 > 0 and top.y0 - c.y1 < gap]
         if near and len(block) <= most:
             block.insert(0, near[0])
             top = near[0]
@@ -376,73 +345,3 @@ def _read_name(names: list[Name]) -> ReadValue:
     readings = {source: n.text for n in reversed(names) for source in n.sources}
     passages = list({(p.page, p.box): p for places in best.sources.values() for p in places}.values())
     return ReadValue(value=best.text, confidence=round(confidence, 3), passages=passages[:3], readings=readings)
-
-
-def read_vat_ids(sheet: Sheet, blocks: list[Block]) -> dict[str, ReadValue]:
-    """`seller.vat_id` and `buyer.vat_id`, by the form of each country, the word in front and the block it stands in."""
-    owners: dict[str, list[Candidate]] = {"seller": [], "buyer": []}
-    in_block = {id(cell): block.party for block in blocks for cell in block.cells}
-    for page, row in sheet.rows:
-        for index, cell in enumerate(row.cells):
-            for value, start, end in _vat_ids(cell.text):
-                before = fold("  ".join([c.text for c in row.cells[:index]][-1:] + [cell.text[:start]]))
-                party = in_block.get(id(cell)) or ("buyer" if CUSTOMER_WORDS.search(before) else "seller")
-                source = "label" if VAT_WORDS.search(before) else "form"
-                passage = cell.passage(start, end)
-                owners[party].append(Candidate(f"{party}.vat_id", value, source, passage, cell.score))
-    return {f"{party}.vat_id": _vote(found, {"label": 0.9, "form": 0.6}) for party, found in owners.items() if found}
-
-
-def _vat_ids(text: str) -> Iterator[tuple[str, int, int]]:
-    for match in _VAT.finditer(text):
-        yield match[0], match.start(), match.end()
-    for match in _VAT_SPACED.finditer(text):
-        squeezed = re.sub(r"[ .-]", "", match[0])
-        if squeezed != match[0] and _VAT.fullmatch(squeezed):
-            yield squeezed, match.start(), match.end()
-
-
-def read_iban(sheet: Sheet) -> ReadValue | None:
-    """The account to pay to. A wrong check digit is kept as read: the checks stop it."""
-    found = []
-    for page, row in sheet.rows:
-        for index, cell in enumerate(row.cells):
-            for match in _IBAN.finditer(cell.text):
-                value = match[0].replace(" ", "")
-                value = value[: IBAN_LENGTH.get(value[:2], 34)]
-                before = fold("  ".join([c.text for c in row.cells[:index]][-1:] + [cell.text[: match.start()]]))
-                labelled, valid = "iban" in before, iban_is_valid(value)
-                by_bank = len(value) == IBAN_LENGTH.get(value[:2]) and _BANK.search(fold(row.text))
-                if labelled or valid or by_bank:
-                    source = (
-                        "label+checksum"
-                        if labelled and valid
-                        else "checksum"
-                        if valid
-                        else "label"
-                        if labelled
-                        else "form"
-                    )
-                    passage = cell.passage(match.start(), match.end())
-                    found.append(Candidate("iban", value, source, passage, cell.score))
-    return _vote(found, {"label+checksum": 0.97, "checksum": 0.93, "label": 0.85, "form": 0.6}) if found else None
-
-
-def _vote(found: list[Candidate], weights: dict[str, float]) -> ReadValue:
-    """The value with most support; each further mention adds, each other value takes away."""
-    by_value: dict[str, list[Candidate]] = defaultdict(list)
-    for candidate in found:
-        by_value[candidate.value].append(candidate)
-    support = {
-        value: noisy_or([max(weights[c.source] for c in group), *([0.5] if len(group) > 1 else [])])
-        for value, group in by_value.items()
-    }
-    best = max(support, key=lambda value: support[value])
-    doubt = max((s for value, s in support.items() if value != best), default=0.0)
-    only = 0.5 if len(support) == 1 else 0.0
-    group = by_value[best]
-    confidence = noisy_or([support[best], only]) * (1 - 0.5 * doubt) * min(c.score for c in group)
-    readings = {c.source: c.value for c in reversed(found)}
-    return ReadValue(
-        value=best, confidence=round(confidence, 3), passages=[c.passage for c in group][:3], readings=readings
-    )

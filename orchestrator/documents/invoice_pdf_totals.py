@@ -1,4 +1,4 @@
-"""The totals of an invoice: labelled amounts, the table of taxes and the lines, settled by the arithmetic they must obey.
+"""The totals of an invoice: labelled amounts, the taxes and the lines, settled by the arithmetic they must obey.
 
 net + tax = gross, gross - prepaid = payable, line total - allowances + charges = net (EN 16931, BR-CO-13, -15, -16).
 """
@@ -19,9 +19,7 @@ CENT = Decimal("0.01")
 ROUNDING = Decimal("0.02")  # each tax line may be rounded on its own
 MAX_ROWS = 600
 
-TAX_RATES = {
-    Decimal(rate) for rate in "5 5.5 6 7 7.7 8 8.1 9 10 12 13 14 15 16 17 18 19 20 21 22 23 24 25 25.5 27".split()
-}
+TAX_RATES = {*map(Decimal, [*range(5, 28), "5.5", "7.7", "8.1", "25.5"])}
 _DISCOUNT = re.compile(r"rabatt|skonto|abschlag|discount|remise|korting|rebate")
 
 _RATE = re.compile(r"(?<![\d.,])(\d{1,2}(?:[.,]\d{1,2})?)\s?%")
@@ -155,7 +153,7 @@ def _line_of(sheet: Sheet, row: Row) -> InvoiceLine | None:
     discounts |= {value for value, _, _ in numbers[:-1] if 0 < value < 100}
     for first, (a, a_at, _) in enumerate(numbers[:-1]):
         for b, b_at, b_cell in numbers[first + 1 : -1]:
-            if not a or not b or b_cell is amount_cell and len(row.cells) == 1:
+            if not a or not b or (b_cell is amount_cell and len(row.cells) == 1):
                 continue
             if any(abs(a * b * (1 - d / 100) - amount) <= CENT / 2 for d in discounts if d in (0,) or d not in (a, b)):
                 quantity, price, q_at, p_at = (b, a, b_at, a_at) if _is_price_first(a_at, b_at) else (a, b, a_at, b_at)

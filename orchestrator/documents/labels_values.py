@@ -16,11 +16,13 @@ _CODE = re.compile(r"[A-Za-z0-9][\w./+\-]*[\w]|\d")
 _CODE_END = re.compile(r"\b(?:vom|von|du|dated|issued|from|of|date|datum|seite|page)\b|[(,;|]|\s-\s(?=[A-Za-z]{3})")
 _GOODS = re.compile(
     r"\b(?:menge|anzahl|produkt|beschreibung|bezeichnung|artikel|einzelpreis|nettopreis|preis|position|pos"
-    r"|description|quantity|qty|item|product|unit price|price|amount price|designation|quantite|nombre|prix|aantal|omschrijving|prijs"
+    r"|description|quantity|qty|item|product|unit price|price|amount price|designation|quantite|nombre|prix|aantal"
+    r"|omschrijving|prijs"
     r"|hoeveelheid)\b"
 )
 _FILLER = re.compile(
-    r"\b(?:in|on|auf|von|of|sur|op|am|to|the|bis|zum|de|le|eur|usd|gbp|chf|rm|myr|euro|inkl|incl|ust|vat|mwst|btw|tva|ttc|ht|s|e|z|k)\b"
+    r"\b(?:in|on|auf|von|of|sur|op|am|to|the|bis|zum|de|le|eur|usd|gbp|chf|rm|myr|euro|inkl|incl|ust|vat|mwst|btw"
+    r"|tva|ttc|ht|s|e|z|k)\b"
 )
 
 

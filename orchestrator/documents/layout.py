@@ -90,6 +90,10 @@ class Cell:
         return self.y1 - self.y0
 
     @property
+    def middle(self) -> float:
+        return (self.y0 + self.y1) / 2
+
+    @property
     def score(self) -> float:
         return min(word.score for word in self.words)
 
@@ -158,6 +162,11 @@ class Page:
         )
 
 
+def legible(score: float) -> float:
+    """What a recogniser's score takes from a confidence: nothing from 0.95 on, where it hardly ever misreads."""
+    return min(1.0, score / 0.95)
+
+
 def passage_of(words: list[Word], page: int) -> Passage:
     """The passage that covers these words: quote and enclosing box."""
     boxes = [word.box for word in words]
@@ -197,7 +206,7 @@ def _cells(words: list[Word], page: int) -> list[Cell]:
     return [Cell(cell, page) for cell in cells]
 
 
-def straighten(words: list[Word], angle: float, page_height: float) -> list[Word]:
+def straighten(words: list[Word], angle: float) -> list[Word]:
     """The words with layout coordinates turned back by `angle` (radians); their boxes stay those of the page."""
     if abs(angle) < 0.002:
         return words

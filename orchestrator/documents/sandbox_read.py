@@ -1,0 +1,150 @@
+"""What the child does with a document: choose the reader, read, compare what is written with what is seen."""
+
+import time
+
+from .amounts import find_amounts, infer_decimal_mark
+from .invoice_pdf import document_confidence, read_invoice_pages
+from .layout import Page
+from .media_type import Refused
+from .pdf import PdfContent, open_pdf, read_pdf
+from .reading import Check, Reading
+from .sandbox import ReadResult, read_xml
+
+FEW_WORDS = 12  # fewer on all pages together: the text layer is not the document
+OCR_PAGES = 6
+OCR_SECONDS = 20.0  # no new page is begun after that; the parent stops everything at 30
+OCR_LONG_SIDE = 1600
+
+
+def read_untrusted(data: bytes, media_type: str, expected: str, ocr: bool) -> ReadResult:
+    """Read one document. Raises Refused."""
+    if media_type == "application/xml":
+        return read_xml(data)
+    if media_type == "application/pdf":
+        return _read_pdf(data, expected, ocr)
+    return _read_image(data, media_type, expected, ocr)
+
+
+def _read_pdf(data: bytes, expected: str, ocr: bool) -> ReadResult:
+    content = read_pdf(data)
+    scanned = sum(len(page.words) for page in content.pages) < FEW_WORDS
+    embedded, problems = _embedded(content) if expected == "invoice" else (None, [])
+    if scanned and embedded is None:
+        return _read_scan(data, content, expected, ocr, problems)
+    reading = _read_pages(content.pages, expected)
+    if not scanned and expected == "invoice":
+        _compare_with_image(data, content.pages, reading, ocr)
+    if embedded is not None:
+        from .hybrid import merge
+
+        reading = merge(embedded, reading, content.pages)
+    reading.checks.extend(problems)
+    _note_active_content(content, reading)
+    return _result(reading, "application/pdf", content.pages, content.page_count)
+
+
+def _embedded(content: PdfContent) -> tuple[Reading | None, list[Check]]:
+    if not content.attachments:
+        return None, []
+    from .hybrid import read_attachments
+
+    return read_attachments(content.attachments)
+
+
+def _read_scan(data: bytes, content: PdfContent, expected: str, ocr: bool, problems: list[Check]) -> ReadResult:
+    if not ocr:
+        waiting = Reading(kind=expected, reader="waiting for recognition")  # type: ignore[arg-type]
+        return _result(waiting, "application/pdf", content.pages, content.page_count, needs_ocr=True)
+    from .ocr import recognise
+    from .render import page_image
+
+    document, pages, started = open_pdf(data), [], time.monotonic()
+    for number in range(1, min(content.page_count, OCR_PAGES) + 1):
+        if time.monotonic() - started > OCR_SECONDS:
+            break
+        pages.append(recognise(page_image(document, number, OCR_LONG_SIDE), number))
+    _refuse_blank(pages)
+    reading = _read_pages(pages, expected)
+    reading.checks.extend(problems)
+    if len(pages) < content.page_count:
+        message = f"Only the first {len(pages)} of {content.page_count} pages were recognised."
+        reading.checks.append(Check(id="pages-unread", severity="stop", message=message))
+    for page, written in zip(pages, content.pages, strict=False):
+        page.hidden = written.hidden
+    return _result(reading, "application/pdf", pages, content.page_count)
+
+
+def _read_image(data: bytes, media_type: str, expected: str, ocr: bool) -> ReadResult:
+    from .render import image_pages
+
+    pictures = image_pages(data)
+    if not ocr:
+        waiting = Reading(kind=expected, reader="waiting for recognition")  # type: ignore[arg-type]
+        return _result(waiting, media_type, [], len(pictures), needs_ocr=True)
+    from .ocr import recognise
+
+    pages = [recognise(picture, number) for number, picture in enumerate(pictures[:OCR_PAGES], start=1)]
+    _refuse_blank(pages)
+    return _result(_read_pages(pages, expected), media_type, pages, len(pictures))
+
+
+def _refuse_blank(pages: list[Page]) -> None:
+    if not any(page.words for page in pages):
+        raise Refused("No text was found on the page. If this is a scan, ask for a sharper one.")
+
+
+def _read_pages(pages: list[Page], expected: str) -> Reading:
+    if expected == "receipt":
+        from .receipts import read_receipt_pages
+
+        return read_receipt_pages(pages)
+    return read_invoice_pages(pages)
+
+
+def _compare_with_image(data: bytes, pages: list[Page], reading: Reading, ocr: bool) -> None:
+    """Where a picture lies under amounts or amounts are hidden, recognise what is seen and look for the sums there.
+
+    Only then: recognition costs seconds and 300 MB. Text that leaves no ink is already left out by `pdf.read_pdf`.
+    """
+    suspects = {page.number for page in pages if page.covered or any(find_amounts(text) for text in page.hidden)}
+    sums = {name: reading.fields[name] for name in ("gross_total", "payable") if reading.value(name)}
+    where = {p.page for value in sums.values() for p in value.passages} & suspects
+    if not where:
+        return
+    fields = list(sums)
+    if not ocr:
+        message = (
+            "The total stands on a picture or beside hidden text; what is seen was not compared with what is written."
+        )
+        reading.checks.append(Check(id="text-over-picture", severity="stop", message=message, fields=fields))
+    elif not _are_seen(data, where, {value.value for value in sums.values() if value.value}):
+        written = ", ".join(f"{name.replace('_', ' ')} {value.value}" for name, value in sums.items())
+        message = f"The text of the file says {written}, but the picture of the page shows other sums."
+        reading.checks.append(Check(id="text-image-differ", severity="stop", message=message, fields=fields))
+        for value in sums.values():
+            value.confidence = min(value.confidence, 0.2)
+        reading.confidence = document_confidence(reading)
+
+
+def _are_seen(data: bytes, numbers: set, wanted: set[str]) -> bool:
+    from .ocr import recognise
+    from .render import page_image
+
+    document = open_pdf(data)
+    seen: set[str] = set()
+    for number in sorted(n for n in numbers if n):
+        rows = [row.text for row in recognise(page_image(document, number, OCR_LONG_SIDE), number).rows]
+        mark = infer_decimal_mark(rows)
+        seen |= {found.value.lstrip("-") for row in rows for found in find_amounts(row, mark)}
+    return {value.lstrip("-") for value in wanted} <= seen
+
+
+def _note_active_content(content: PdfContent, reading: Reading) -> None:
+    if content.active:
+        message = f"The PDF contains {', '.join(content.active)}. Nothing of it was executed."
+        reading.checks.append(Check(id="active-content", severity="note", message=message))
+
+
+def _result(reading: Reading, media_type: str, pages: list[Page], count: int, *, needs_ocr: bool = False) -> ReadResult:
+    texts = [page.to_text() for page in pages]
+    return ReadResult(reading=reading, media_type=media_type, pages=texts, page_count=count, needs_ocr=needs_ocr)
