@@ -1,15 +1,16 @@
 """Forms of the engine's pages. A start form is made from the workflow's input schema."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 
 from .models import Hold, Run, Workflow
 
 RUN_STATES = [("", "Any state"), ("open", "Not ended"), *Run.Status.choices]
-DECIMAL = r"^-?\d+(\.\d+)?$"
 
 
 class RunFilter(forms.Form):
@@ -71,6 +72,17 @@ class JsonField(forms.CharField):
             raise forms.ValidationError(f"no JSON ({error}); expected a list or an object.") from error
 
 
+class MoneyField(JsonField):
+    """An amount with its currency, `1250.00 EUR`, as {"amount", "currency"}."""
+
+    widget = forms.TextInput(attrs={"placeholder": "1250.00 EUR"})
+
+    def clean(self, value: Any) -> dict[str, str] | None:
+        text = forms.CharField.clean(self, value)
+        amount, _, currency = text.partition(" ")
+        return {"amount": amount, "currency": currency.strip().upper()} if text else None
+
+
 class StartForm(forms.Form):
     """The input of a workflow as controls. `given()` is the run's input, `uploads()` its documents by field."""
 
@@ -80,7 +92,7 @@ class StartForm(forms.Form):
         for name, inner in schema.get("properties", {}).items():
             self.fields[name] = field_of(name, inner, required=name in needed)
 
-    def uploads(self) -> dict[str, Any]:
+    def uploads(self) -> dict[str, UploadedFile]:
         return {name: self.cleaned_data[name] for name in self._files() if self.cleaned_data.get(name)}
 
     def given(self) -> dict[str, Any]:
@@ -97,33 +109,27 @@ def plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def is_document(schema: Mapping[str, Any]) -> bool:
-    return schema.get("format") == "document"
+def _date(**common: Any) -> forms.Field:
+    return forms.DateField(**common, widget=forms.DateInput(attrs={"type": "date"}))
+
+
+FIELDS: Mapping[str, Callable[..., forms.Field]] = {
+    "document": partial(forms.FileField, max_length=255),
+    "date": _date,
+    "money": MoneyField,
+    "boolean": forms.BooleanField,
+    "integer": forms.IntegerField,
+    "number": forms.FloatField,
+    "string": forms.CharField,
+}
 
 
 def field_of(name: str, schema: Mapping[str, Any], *, required: bool) -> forms.Field:
-    """The control for one property of a JSON schema (2020-12)."""
+    """The control for one property of a workflow's input schema; lists and maps are typed as JSON."""
+    make = FIELDS.get(schema.get("format", "")) or FIELDS.get(schema.get("type", ""), JsonField)
     label = schema.get("title") or name.replace("_", " ").capitalize()
-    common = {"label": label, "required": required, "help_text": schema.get("description", "")}
-    kinds = schema.get("type", "object")
-    kind = next((k for k in kinds if k != "null"), "object") if isinstance(kinds, list) else kinds
-    if is_document(schema):
-        return forms.FileField(**common, max_length=255)
-    if "enum" in schema:
-        choices = [(value, value) for value in schema["enum"] if value is not None]
-        return forms.ChoiceField(**common, choices=choices if required else [("", "–"), *choices])
-    if kind == "boolean":
-        return forms.BooleanField(**{**common, "required": False})
-    if kind == "integer":
-        return forms.IntegerField(**common)
-    if kind == "string":
-        return _text_of(schema, common)
-    return JsonField(**common)
-
-
-def _text_of(schema: Mapping[str, Any], common: Mapping[str, Any]) -> forms.Field:
-    if schema.get("format") == "date":
-        return forms.DateField(**common, widget=forms.DateInput(attrs={"type": "date"}))
-    if schema.get("pattern") and schema["pattern"].startswith((r"^-?\d", "^[+-]")):
-        return forms.CharField(**common, max_length=40, widget=forms.TextInput(attrs={"inputmode": "decimal"}))
-    return forms.CharField(**common, max_length=schema.get("maxLength", 2_000))
+    return make(
+        label=label,
+        required=required and schema.get("type") != "boolean",
+        help_text=schema.get("description", ""),
+    )

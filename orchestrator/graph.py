@@ -6,8 +6,9 @@ passes, order within a layer by the mean of the predecessors. Lengths are SVG us
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-WIDTH, HEIGHT = 132, 46  # of a node
+WIDTH, HEIGHT = 148, 46  # of a node
 GAP_X, GAP_Y = 26, 24
 MARGIN = 18
 Slot = tuple[str, str]  # (step, "") or, where an edge passes through a layer, (from, to)
@@ -72,11 +73,11 @@ def _columns(needs: Mapping[str, Sequence[str]], layer: Mapping[str, int]) -> li
         columns[layer[target]].append((target, ""))
         for source in sources:
             chain = _chain(source, target, layer)
-            for earlier, later in zip(chain, chain[1:], strict=False):
+            for earlier, later in pairwise(chain):
                 before.setdefault(later, []).append(earlier)
             for offset, slot in enumerate(chain[1:-1], 1):
                 columns[layer[source] + offset].append(slot)
-    for left, column in zip(columns, columns[1:], strict=False):
+    for left, column in pairwise(columns):
         at = {slot: index for index, slot in enumerate(left)}
         column.sort(key=lambda slot, at=at: _mean([at[other] for other in before[slot]]))  # type: ignore[misc]
     return columns

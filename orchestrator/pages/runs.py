@@ -1,0 +1,172 @@
+"""The list of runs and one run: graph, timeline, selected step, incidents; cancelling, resolving."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response, patch_cache_control
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from orchestrator import services
+from orchestrator.digests import digest
+from orchestrator.forms import IncidentForm, ReasonForm, RunFilter
+from orchestrator.models import Incident, Run
+from orchestrator.permissions import get_visible_or_404, may, visible_runs
+from orchestrator.pinned import definition_of
+
+from .errors import conflict, explain, forbidden
+from .paging import newest_first
+from .run_story import Graph, Story, draw, tell
+
+RESOLUTIONS = {"retry": "Try the step again", "skip": "Skip the step", "fail": "End the run as failed"}
+ROW_FIELDS = ("version__workflow", "started_by")
+
+
+@login_required
+@require_safe
+@vary_on_headers("HX-Request")
+def run_list(request: HttpRequest) -> HttpResponse:
+    form = RunFilter(request.GET)
+    runs = narrowed(visible_runs(request.user), form) if form.is_valid() else Run.objects.none()
+    page = newest_first(runs.select_related(*ROW_FIELDS), "started_at", request.GET.get("cursor", ""))
+    template = "runs/_rows.html" if request.htmx and not request.htmx.boosted else "runs/list.html"
+    set_ = any(form.cleaned_data.values()) if form.is_valid() else True
+    return render(request, template, {"form": form, "page": page, "set": set_}, status=200 if form.is_valid() else 422)
+
+
+def narrowed(runs: QuerySet[Run], form: RunFilter) -> QuerySet[Run]:
+    wanted = form.cleaned_data
+    if wanted["status"] == "open":
+        runs = runs.filter(ended_at=None)
+    elif wanted["status"]:
+        runs = runs.filter(status=wanted["status"])
+    if wanted["workflow"]:
+        runs = runs.filter(version__workflow=wanted["workflow"])
+    return runs.filter(subject__icontains=wanted["subject"]) if wanted["subject"] else runs
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A run as its page shows it. `etag` changes whenever the state of the run or of a step does."""
+
+    story: Story
+    graph: Graph
+    etag: str
+
+
+def told(run: Run, selected: str = "") -> Told:
+    definition = definition_of(run.version_id)
+    tasks = list(run.tasks.all())
+    state = [run.status, run.round, [[t.step, t.status, t.attempts, t.round] for t in tasks]]
+    story = tell(run, definition, tasks, run.decisions.select_related("person"), timezone.now())
+    return Told(story, draw(story, definition, selected), f'"{digest(state)[:32]}"')
+
+
+def get_run(request: HttpRequest, pk: UUID) -> Run:
+    rows = Run.objects.select_related("version__workflow", "policy_version", "started_by")
+    return get_visible_or_404(rows, request.user, pk=pk)
+
+
+@login_required
+@require_safe
+def run_page(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return render_run(request, get_run(request, pk))
+
+
+def render_run(request: HttpRequest, run: Run, status: int = 200, **more: Any) -> HttpResponse:
+    selected = request.GET.get("step", "")
+    found = told(run, selected)
+    line = found.story.line_of(selected) or found.story.current or (found.story.lines or [None])[-1]
+    context = {
+        "run": run,
+        "story": found.story,
+        "graph": found.graph,
+        "etag": found.etag,
+        "selected": line,
+        "live": run.status not in Run.ENDED,
+        "documents": run.documents.all(),
+        "effects": run.effects.order_by("authorised_at"),
+        "incidents": incident_forms(request, run),
+        "may_cancel": run.status not in Run.ENDED and may(request.user, "cancel", run),
+        "cancel_form": ReasonForm(),
+        **more,
+    }
+    return render(request, "runs/run.html", context, status=status)
+
+
+def incident_forms(request: HttpRequest, run: Run) -> list[tuple[Incident, IncidentForm | None]]:
+    """The run's incidents, each with a form for those who may resolve it."""
+    choices = list(RESOLUTIONS.items())
+    rows = run.incidents.select_related("task", "resolved_by")
+    return [
+        (row, IncidentForm(resolutions=choices, prefix=str(row.pk)) if row.resolved_at is None else None)
+        if may(request.user, "resolve", row)
+        else (row, None)
+        for row in rows
+    ]
+
+
+@login_required
+@require_safe
+def run_state(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """The moving part of the page for polling: 304 while nothing has moved."""
+    run = get_run(request, pk)
+    found = told(run)
+    unchanged = get_conditional_response(request, etag=found.etag)
+    if unchanged is not None:
+        return unchanged
+    context = {"run": run, "story": found.story, "graph": found.graph, "etag": found.etag}
+    response = render(request, "runs/_live.html", {**context, "live": run.status not in Run.ENDED})
+    response["ETag"] = found.etag
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
+
+
+@login_required
+@require_POST
+def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+    run, form = get_run(request, pk), ReasonForm(request.POST)
+    if not may(request.user, "cancel", run):
+        return forbidden(request, "Only whoever started this run, or an operator, may cancel it.")
+    if not form.is_valid():
+        return render_run(request, run, status=422, cancel_form=form)
+    try:
+        services.cancel_run(run_id=run.pk, actor=request.user, reason=form.cleaned_data["reason"])
+    except services.Conflict as late:
+        return conflict(request, late, reverse("run", args=[run.pk]))
+    return redirect("run", run.pk)
+
+
+@login_required
+@require_POST
+def resolve(request: HttpRequest, pk: UUID) -> HttpResponse:
+    runs = visible_runs(request.user).values("pk")
+    incident = get_incident(pk, runs)
+    if not may(request.user, "resolve", incident):
+        return forbidden(request, "Incidents are resolved by operators.")
+    form = IncidentForm(request.POST, resolutions=list(RESOLUTIONS.items()), prefix=str(pk))
+    back = HttpResponseRedirect(reverse("run", args=[incident.run_id]))
+    if not form.is_valid():
+        shown = [(row, form if row.pk == pk else other) for row, other in incident_forms(request, incident.run)]
+        return render_run(request, incident.run, status=422, incidents=shown)
+    try:
+        services.resolve_incident(incident_id=pk, actor=request.user, **form.cleaned_data)
+    except services.InputInvalid as wrong:
+        explain(form, wrong)
+        return render_run(request, incident.run, status=422)
+    except services.Conflict as late:
+        return conflict(request, late, back.url)
+    return back
+
+
+def get_incident(pk: UUID, runs: QuerySet[Any]) -> Incident:
+    rows = Incident.objects.select_related("run__version__workflow", "run__started_by", "run__policy_version")
+    return get_object_or_404(rows, pk=pk, run__in=runs)

@@ -1,0 +1,342 @@
+"""A case as its page shows it, made from the packet, the person's standing and what they have filled in."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from orchestrator.models import Document
+from orchestrator.pages.documents import lines_of
+from orchestrator.permissions import holders
+from orchestrator.pinned import definition_of
+from orchestrator.policies.evaluate import ROUTES
+
+from . import policies
+from .answer import OTHER, Answer
+from .consequence import Consequence, consequence
+from .inbox import Wanted
+from .models import Queue, Review
+from .packet import name_of
+from .paper import Paper, Value, lay_out, read_values, shown
+
+VERDICTS = {  # verdict: key, icon, words on the button, words for the record
+    policies.APPROVE: ("a", "check", "Approve", "approved"),
+    policies.REJECT: ("r", "x", "Reject", "rejected"),
+    policies.REROUTE: ("t", "route", "Reroute", "rerouted"),
+    policies.ASK: ("i", "ask", "Ask", "question asked"),
+    policies.DELEGATE: ("d", "handoff", "Delegate", "handed over"),
+    policies.ESCALATE: ("e", "up", "Escalate", "escalated"),
+}
+COMMENTS = {
+    policies.APPROVE: "Anything to note?",
+    policies.REJECT: "What should the sender know?",
+    policies.REROUTE: "What should be done there?",
+    policies.ASK: "Your question",
+    policies.DELEGATE: "What should they know?",
+    policies.ESCALATE: "Why should somebody else look?",
+}
+SEVERE = {"pause", "escalate", "reject"}
+SAMPLE = "sample"
+ONE_DIFFERENCE = "differences.d"  # how an objection names one: differences.d3
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    index: str
+    value: str
+    source: str
+    picked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A difference as a question. `place`: the number of the passage in the document, 0 where it shows none."""
+
+    number: int
+    item: Mapping[str, Any]
+    options: Sequence[Option]
+    settled: bool
+    place: int
+    other: str = ""
+    is_other: bool = False
+
+    @property
+    def open(self) -> bool:
+        return self.item["severity"] == "stop" and not self.settled
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A verdict this person may give, with what its panel asks for."""
+
+    verdict: str
+    key: str
+    icon: str
+    title: str
+    codes: Sequence[tuple[str, str, bool]]  # code, words, chosen
+    comment_label: str
+    comment: str
+    targets: Sequence[tuple[str, str, bool]]
+    chosen: bool
+
+    @property
+    def id(self) -> str:
+        return f"d-{self.verdict[:3]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why it stopped, with the tone its route calls for."""
+
+    item: Mapping[str, Any]
+    tone: str
+    icon: str
+
+
+@dataclass
+class CasePage:
+    """Everything the templates of a case show. `allowed` are the verdicts this person may give now."""
+
+    review: Review
+    user: Any
+    allowed: Collection[str]
+    answer: Answer
+    wanted: Wanted
+    view: Mapping[str, str]  # which document, and how: {"doc", "as"}
+    saved_at: datetime | None = None
+    errors: Sequence[tuple[str, str]] = ()
+    conflict: Any = None
+    nonce: str = field(default_factory=lambda: str(uuid4()))
+
+    @property
+    def packet(self) -> Mapping[str, Any]:
+        return self.review.packet
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """JSON pointer to the number of the first difference about it."""
+        found = list(enumerate(self.packet["differences"], 1))
+        return {item["pointer"]: number for number, item in reversed(found) if item["pointer"]}
+
+    @cached_property
+    def values(self) -> list[Value]:
+        return read_values(self.packet, self.numbers)
+
+    @cached_property
+    def paper(self) -> Paper:
+        return lay_out(self.packet, self.values, self.numbers)
+
+    @cached_property
+    def marked(self) -> set[int]:
+        """Numbers of the differences that the document shows a passage for."""
+        cells = [cell for line in self.packet["lines"] for cell in line.values() if isinstance(cell, Mapping)]
+        pointers = {item["pointer"] for item in [*self.packet["values"], *cells] if item["value"] not in (None, "")}
+        return {number for pointer, number in self.numbers.items() if pointer in pointers}
+
+    @cached_property
+    def differences(self) -> list[Difference]:
+        return [self._difference(number, item) for number, item in enumerate(self.packet["differences"], 1)]
+
+    def _difference(self, number: int, item: Mapping[str, Any]) -> Difference:
+        pick, pointer = self.answer.picks.get(item["id"], ""), item["pointer"] or ""
+        options = [
+            Option(str(i), shown(pointer, o["value"]), o["source"], pick == str(i))
+            for i, o in enumerate(item["options"])
+        ]
+        typed, place = self.answer.others.get(item["id"], ""), self.numbers.get(pointer, 0)
+        settled = bool(pointer) and pointer in self.corrections
+        return Difference(number, item, options, settled, place if place in self.marked else 0, typed, pick == OTHER)
+
+    @cached_property
+    def corrections(self) -> dict[str, Any]:
+        return self.answer.corrections(self.packet)
+
+    @property
+    def stopping(self) -> list[Difference]:
+        return [found for found in self.differences if found.item["severity"] == "stop"]
+
+    @property
+    def open_differences(self) -> list[Difference]:
+        return [found for found in self.differences if found.open]
+
+    @property
+    def settled(self) -> int:
+        return sum(1 for found in self.stopping if found.settled)
+
+    @property
+    def reasons(self) -> list[Reason]:
+        return [Reason(item, *look_of(item)) for item in self.packet["reasons"]]
+
+    @property
+    def held_by(self) -> str:
+        """Who else works on the case now, or empty."""
+        review = self.review
+        mine = review.claimed_by_id in (None, self.user.pk)
+        lapsed = review.claimed_until is None or review.claimed_until < timezone.now()
+        return "" if mine or lapsed else name_of(review.claimed_by)
+
+    @property
+    def is_mine(self) -> bool:
+        return self.review.claimed_by_id == self.user.pk and not self.held_by and self.review.claimed_by_id is not None
+
+    @property
+    def decidable(self) -> bool:
+        return bool(self.allowed) and not self.held_by
+
+    @property
+    def why_not(self) -> str:
+        """Why this person cannot decide it, in words."""
+        review = self.review
+        if not review.is_live:
+            return f"This case is {review.get_status_display()}."
+        if self.held_by:
+            return f"{self.held_by} is working on it until {timezone.localtime(review.claimed_until):%H:%M}."
+        if review.run.started_by_id == self.user.pk:
+            return "Whoever asked for this may not decide it. You may read everything."
+        return "You may read this case, and not decide it."
+
+    @cached_property
+    def consequence(self) -> Consequence:
+        return consequence(self.review, self.corrections)
+
+    @property
+    def level(self) -> Mapping[str, Any]:
+        return self.review.levels[self.review.level] if self.review.levels else {"group": "", "why": ""}
+
+    @property
+    def levels_after(self) -> Sequence[Mapping[str, Any]]:
+        return self.review.levels[self.review.level + 1 :]
+
+    @cached_property
+    def choices(self) -> list[Choice]:
+        return [self._choice(verdict) for verdict in policies.VERDICTS if verdict in self.allowed]
+
+    def _choice(self, verdict: str) -> Choice:
+        key, icon, title, _ = VERDICTS[verdict]
+        reason, target = self.answer.reasons.get(verdict, ""), self.answer.targets.get(verdict, "")
+        return Choice(
+            verdict,
+            key,
+            icon,
+            title,
+            [(code, words, code == reason) for code, words in policies.REASONS.get(verdict, ())],
+            COMMENTS[verdict],
+            self.answer.comments.get(verdict, ""),
+            [(name, words, name == target) for name, words in self.targets(verdict)],
+            self.answer.verdict == verdict,
+        )
+
+    def targets(self, verdict: str) -> list[tuple[str, str]]:
+        if verdict == policies.REROUTE:
+            return [*self.steps_before, *self.other_queues]
+        if verdict in (policies.ASK, policies.DELEGATE):
+            return self.people(verdict)
+        return []
+
+    @property
+    def steps_before(self) -> list[tuple[str, str]]:
+        """Automated steps that may run again with the corrections made here."""
+        definition = definition_of(self.review.run.version_id)
+        before = definition.ancestors(self.review.task.step)
+        steps = [step for name, step in definition.steps.items() if name in before and step.kind == "agent"]
+        return [(f"step:{step.name}", f"Step: {step.title or step.name}, once more") for step in steps]
+
+    @property
+    def other_queues(self) -> list[tuple[str, str]]:
+        queues = Queue.objects.exclude(pk=self.review.queue_id)
+        return [(f"queue:{queue.name}", f"Queue: {queue.title}") for queue in queues]
+
+    def people(self, verdict: str) -> list[tuple[str, str]]:
+        """Whom this person may ask (anybody) or hand the case to (whoever may decide it)."""
+        deciding = holders("decide", self.review.queue)
+        everybody = (
+            get_user_model().objects.filter(is_active=True, agent_account=None).order_by("first_name", "username")
+        )
+        found = deciding.exclude(pk=self.review.run.started_by_id) if verdict == policies.DELEGATE else everybody
+        return [(f"user:{user.get_username()}", name_of(user)) for user in found if user.pk != self.user.pk]
+
+    @property
+    def error_links(self) -> list[tuple[str, str]]:
+        """Objections as links: (anchor of the field, words)."""
+        return [(self._anchor(field_), words) for field_, words in self.errors]
+
+    def _anchor(self, name: str) -> str:
+        verdict = self.answer.verdict
+        if name.startswith("corrections."):
+            number = self.numbers.get(name.removeprefix("corrections."))
+            return f"f{number}" if number else "vals"
+        anchors = {"reason": f"r-{verdict}", "target": f"t-{verdict}", "comment": f"comment-{verdict}"}
+        return anchors.get(name, f"f{name[len(ONE_DIFFERENCE) :]}" if name.startswith(ONE_DIFFERENCE) else "q-dec")
+
+    @property
+    def history(self) -> list[Mapping[str, Any]]:
+        """What was judged before, newest first; moments as times."""
+        rows = [{**item, "at": parse_datetime(item["at"])} for item in self.packet["decisions"]]
+        return rows[::-1]
+
+    @property
+    def sources(self) -> list[Mapping[str, Any]]:
+        return [{**item, "at": parse_datetime(item["at"])} for item in self.packet["sources"]][::-1]
+
+    @property
+    def approvals(self) -> list[Mapping[str, Any]]:
+        return [{**item, "at": parse_datetime(item["at"])} for item in self.packet["approvals"]]
+
+    @property
+    def document(self) -> Mapping[str, Any] | None:
+        """The document shown: the one asked for, else the first."""
+        found = self.packet["documents"]
+        return next((item for item in found if item["id"] == self.view["doc"]), found[0] if found else None)
+
+    @property
+    def is_first_document(self) -> bool:
+        return bool(self.document and self.document == self.packet["documents"][0])
+
+    @property
+    def has_pages(self) -> bool:
+        return bool(self.document and self.document["media_type"].startswith(("application/pdf", "image/")))
+
+    @property
+    def shown_as(self) -> str:
+        """form (laid out from its values), page (images) or text."""
+        ways = {"text": True, "page": self.has_pages, "form": self.is_first_document and bool(self.paper)}
+        if ways.get(self.view["as"]):
+            return self.view["as"]
+        return next(way for way in ("page", "form", "text") if ways[way])
+
+    @property
+    def pages(self) -> list[tuple[int, Sequence[Any]]]:
+        """Page numbers with the passages on them."""
+        boxes = self.paper.boxes if self.is_first_document else {}
+        return [(number, boxes.get(number, ())) for number in range(1, (self.document or {}).get("pages", 0) + 1)]
+
+    @cached_property
+    def text(self) -> tuple[list[str], bool]:
+        document = self.document
+        return lines_of(Document.objects.get(pk=document["id"])) if document else ([], False)
+
+    @property
+    def steps_after(self) -> list[str]:
+        definition = definition_of(self.review.run.version_id)
+        after = definition.descendants(self.review.task.step)
+        return [step.title or name for name, step in definition.steps.items() if name in after]
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Which step this is, of how many."""
+        names = list(definition_of(self.review.run.version_id).steps)
+        return names.index(self.review.task.step) + 1, len(names)
+
+
+def look_of(item: Mapping[str, Any]) -> tuple[str, str]:
+    """Tone and icon of a reason: stop, warning, or drawn for the sample."""
+    if SAMPLE in item["rule"]:
+        return "info", "info"
+    severe = item["route"] in SEVERE and item["route"] in ROUTES
+    return ("bad", "stop") if severe else ("warn", "warn")

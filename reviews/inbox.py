@@ -1,0 +1,248 @@
+"""What the queue page reads: views with their counts, rows page by page, neighbours of a case. Nothing is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KeyTransform
+from django.db.models.functions import Coalesce
+from django.http import Http404
+from django.utils import timezone
+
+from orchestrator.permissions import AUDITORS, granted, visible
+
+from .models import Approval, Queue, Review
+from .permissions import SEES
+
+PAGE = 50
+MOST = 1_000  # counted no further: beyond it "more than" is all a reader needs
+NO_AMOUNT = -(2**62)  # sorts behind every amount
+BANDS = ("Overdue", "Due within 2 hours", "Due within 24 hours", "Later")
+SORTS = {"due": "By due band, then exposure", "oldest": "Oldest first", "exposure": "Largest exposure"}
+ORDERS = {
+    "due": ("band", "-exposure", "due_at", "id"),
+    "oldest": ("opened_at", "id"),
+    "exposure": ("-exposure", "id"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the address asks for. `view` is mine, today, asked, done, or the name of a queue."""
+
+    view: str = "mine"
+    wf: str = ""
+    why: str = ""
+    sort: str = "due"
+    q: str = ""
+    cursor: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Wanted":
+        """From a query string; what is no word of ours falls back to its default."""
+        found = {name: query.get(name, "")[:200].strip() for name in cls.__slots__}
+        sort = found["sort"] if found["sort"] in SORTS else "due"
+        return cls(**{**found, "view": found["view"] or "mine", "sort": sort})
+
+    @property
+    def is_narrowed(self) -> bool:
+        return bool(self.wf or self.why or self.q)
+
+    @property
+    def query(self) -> str:
+        """The query string without the cursor. It travels with a case, so that the next one is of the same list."""
+        defaults = Wanted()
+        parts = {name: getattr(self, name) for name in ("view", "wf", "why", "sort", "q")}
+        return urlencode({name: value for name, value in parts.items() if value != getattr(defaults, name)})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view in the side column. `count` as text: at most "1,000+"."""
+
+    name: str
+    title: str
+    count: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a person may see of the queues, read once a request. Auditors see every queue and decide in none."""
+
+    user: Any
+    queues: Sequence[Queue]
+    inbox: QuerySet[Review]
+
+    def title_of(self, view: str) -> str | None:
+        own = dict(OWN_VIEWS)
+        return own.get(view) or next((queue.title for queue in self.queues if queue.name == view), None)
+
+
+OWN_VIEWS = (
+    ("mine", "My queue"),
+    ("today", "Due today"),
+    ("asked", "Waiting for information"),
+    ("done", "Done today"),
+)
+
+
+def sight_of(user: Any) -> Sight:
+    auditing = Exists(user.groups.filter(name=AUDITORS))
+    queues = Queue.objects.filter(Q(pk__in=granted(user, Queue, SEES)) | auditing)
+    return Sight(user, list(queues), Review.objects.inbox_for(user))
+
+
+def rows_of(sight: Sight, view: str, now: datetime) -> QuerySet[Review]:
+    """The cases of a view, in no order."""
+    user = sight.user
+    if view == "done":
+        mine = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, at__gte=start_of_day(now))
+        return Review.objects.filter(Exists(mine))
+    if view == "today":
+        return sight.inbox.filter(due_at__lt=start_of_day(now) + timedelta(days=1))
+    if view == "asked":
+        return Review.objects.live().filter(asked__isnull=False, queue__in=sight.queues)
+    if view == "mine":
+        return sight.inbox
+    return Review.objects.live().filter(queue__in=[queue for queue in sight.queues if queue.name == view])
+
+
+def start_of_day(now: datetime) -> datetime:
+    return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def narrowed(rows: QuerySet[Review], wanted: Wanted) -> QuerySet[Review]:
+    if wanted.wf:
+        rows = rows.filter(run__version__workflow__name=wanted.wf)
+    if wanted.why:
+        rows = rows.filter(reasons__icontains=f'"rule": "{wanted.why}"')
+    if wanted.q:
+        found = Q(number__icontains=wanted.q) | Q(vendor__icontains=wanted.q) | Q(title__icontains=wanted.q)
+        rows = rows.filter(found)
+    return rows
+
+
+def ordered(rows: QuerySet[Review], sort: str, now: datetime) -> QuerySet[Review]:
+    rows = rows.by_urgency(now).annotate(exposure=Coalesce("amount_base", NO_AMOUNT))
+    return rows.order_by(*ORDERS[sort])
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of one page with their due bands; `next` is the cursor of the page behind it, or empty."""
+
+    rows: Sequence[Review]
+    next: str = ""
+    since: str = ""
+
+
+def read_page(sight: Sight, wanted: Wanted) -> Page:
+    """One page by key. Due bands are as of the first page's time, which the cursor carries: no row is skipped."""
+    now, key = read_cursor(wanted)
+    rows = ordered(narrowed(rows_of(sight, wanted.view, now), wanted), wanted.sort, now)
+    if key:
+        rows = rows.filter(behind(ORDERS[wanted.sort], key))
+    rows = rows.select_related("run__version__workflow", "queue", "claimed_by", "asked").defer("packet")
+    found = list(rows.annotate(differences=KeyTransform("differences", "packet"))[: PAGE + 1])
+    shown = found[:PAGE]
+    return Page(shown, cursor_of(shown[-1], wanted.sort, now) if len(found) > PAGE else "", now.isoformat())
+
+
+def behind(order: Sequence[str], key: Sequence[Any]) -> Q:
+    """Rows after `key` in `order`: greater in the first field that differs (less, where it descends)."""
+    found, same = Q(), Q()
+    for name, value in zip(order, key, strict=True):
+        field_, op = (name[1:], "lt") if name.startswith("-") else (name, "gt")
+        found |= same & Q(**{f"{field_}__{op}": value})
+        same &= Q(**{field_: value})
+    return found
+
+
+def cursor_of(row: Review, sort: str, now: datetime) -> str:
+    values = [getattr(row, name.lstrip("-")) for name in ORDERS[sort]]
+    return "~".join([now.isoformat(), *(v.isoformat() if isinstance(v, datetime) else str(v) for v in values)])
+
+
+READERS = {
+    "band": int,
+    "exposure": int,
+    "due_at": datetime.fromisoformat,
+    "opened_at": datetime.fromisoformat,
+    "id": UUID,
+}
+
+
+def read_cursor(wanted: Wanted) -> tuple[datetime, list[Any]]:
+    """(as of, key); a cursor nobody made begins at the first page."""
+    as_of, *parts = wanted.cursor.split("~")
+    names = [name.lstrip("-") for name in ORDERS[wanted.sort]]
+    try:
+        key = [READERS[name](part) for name, part in zip(names, parts, strict=True)]
+        return datetime.fromisoformat(as_of), key
+    except ValueError:
+        return timezone.now(), []
+
+
+def views_of(sight: Sight, now: datetime) -> list[View]:
+    """Every view with its count, all counts in one statement."""
+    names = [*(name for name, _ in OWN_VIEWS), *(queue.name for queue in sight.queues)]
+    titles = [*(title for _, title in OWN_VIEWS), *(queue.title for queue in sight.queues)]
+    counts = capped_counts([rows_of(sight, name, now) for name in names])
+    return [View(*found) for found in zip(names, titles, counts, strict=True)]
+
+
+def capped_counts(rows: Sequence[QuerySet[Any]]) -> list[str]:
+    """How many rows each has, as text, in one statement; none is counted beyond MOST."""
+    parts, values = [], []
+    for number, query in enumerate(rows):
+        try:
+            sql, params = query.order_by().values("pk")[: MOST + 1].query.sql_with_params()
+        except EmptyResultSet:
+            parts.append("0")
+            continue
+        parts.append(f"(SELECT COUNT(*) FROM ({sql}) AS counted_{number})")  # noqa: S608 - Django's own SQL
+        values += params
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", values)
+        return [f"{count:,}" if count <= MOST else f"{MOST:,}+" for count in cursor.fetchone()]
+
+
+def waiting(user: Any) -> str:
+    """How much waits for this person, for the main navigation."""
+    [count] = capped_counts([Review.objects.inbox_for(user)])
+    return count
+
+
+def next_of(sight: Sight, wanted: Wanted, *, after: Review | None = None, backwards: bool = False) -> Review | None:
+    """The case behind (or before) `after` in the list it was opened from; without `after`, the first."""
+    now = timezone.now()
+    rows = ordered(narrowed(rows_of(sight, wanted.view, now), wanted), wanted.sort, now).defer("packet")
+    if after is None:
+        return rows.first()
+    here = ordered(Review.objects.filter(pk=after.pk), wanted.sort, now).defer("packet").first()
+    if here is None:
+        return rows.first()
+    order = ORDERS[wanted.sort]
+    key = [getattr(here, name.lstrip("-")) for name in order]
+    if backwards:
+        order = tuple(name[1:] if name.startswith("-") else f"-{name}" for name in order)
+        rows = rows.order_by(*order)
+    return rows.exclude(task_id=after.task_id).filter(behind(order, key)).first()
+
+
+RELATED = ("run__version__workflow", "run__started_by", "queue__policy", "task", "claimed_by", "asked", "delegated_to")
+
+
+def newest_review(user: Any, task: UUID) -> Review:
+    """The newest round of a case, for those who may see it; "not yours" and "does not exist" are the same 404."""
+    rounds = visible(Review.objects.select_related(*RELATED), user).filter(task_id=task)
+    review = rounds.order_by("-round").first()
+    if review is None:
+        raise Http404(f"no case {task}")
+    return review

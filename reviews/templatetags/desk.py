@@ -1,0 +1,97 @@
+"""What stands around every page: theme, keys, holds in force, how much waits, the last decision's undo."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.db.models import Exists, Q
+from django.utils import timezone
+
+from orchestrator.models import Hold
+from reviews import inbox
+from reviews.models import Preference
+
+register = template.Library()
+AREAS = {"cases": "queue", "documents": "queue"}
+HTMX = {
+    "includeIndicatorStyles": False,
+    "allowEval": False,
+    "selfRequestsOnly": True,
+    "historyCacheSize": 0,
+    "refreshOnHistoryMiss": True,
+    "responseHandling": [
+        {"code": "204|304", "swap": False},
+        {"code": "2..", "swap": True},
+        {"code": "403|409|422", "swap": True},
+        {"code": "[45]..", "swap": False, "error": True},
+    ],
+}
+HTMX_CONFIG = json.dumps(HTMX)
+
+
+@dataclass(frozen=True, slots=True)
+class Toast:
+    """The last decision of this session, while it may be taken back."""
+
+    what: str
+    decision: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The frame of a page. `waiting` is a number as text, "1,000+" at most."""
+
+    theme: str = ""
+    keys: bool = True
+    name: str = ""
+    area: str = ""
+    waiting: str = ""
+    may_hold: bool = False
+    holds: list[Hold] = field(default_factory=list)
+    toast: Toast | None = None
+    htmx_config: str = HTMX_CONFIG
+
+
+@register.simple_tag(takes_context=True)
+def chrome(context: template.Context) -> Desk:
+    """The frame for this request; for nobody signed in, an empty one."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return Desk()
+    liked, may_hold = reader_of(request)
+    first = request.path.split("/")[1]
+    return Desk(
+        theme="" if liked.theme == Preference.Theme.SYSTEM else liked.theme,
+        keys=liked.single_keys,
+        name=user.get_full_name() or user.get_username(),
+        area=AREAS.get(first, first),
+        waiting=context["waiting"] if "waiting" in context else inbox.waiting(user),
+        may_hold=may_hold,
+        holds=list(Hold.objects.filter(released_at=None).select_related("pulled_by").order_by("pulled_at")),
+        toast=toast_of(request.session.get("toast")),
+    )
+
+
+def reader_of(request: Any) -> tuple[Preference, bool]:
+    """The reader's preferences (the defaults where none were saved), and whether they may hold: in one statement."""
+    holders = Q(user=request.user) | Q(group__user=request.user)
+    may_hold = Exists(Permission.objects.filter(holders, codename="pull_hold", content_type__app_label="orchestrator"))
+    names = [field.attname for field in Preference._meta.concrete_fields if not field.primary_key]
+    people = get_user_model().objects.filter(pk=request.user.pk).annotate(may_hold=may_hold)
+    row = people.values("may_hold", *(f"preference__{name}" for name in names)).get()
+    liked = {name: row[f"preference__{name}"] for name in names if row[f"preference__{name}"] is not None}
+    return Preference(user=request.user, **liked), row["may_hold"] or request.user.is_superuser
+
+
+def toast_of(kept: dict[str, str] | None) -> Toast | None:
+    """The toast a decision left in the session, for as long as it may be undone."""
+    if not kept:
+        return None
+    until = datetime.fromisoformat(kept["until"])
+    return Toast(kept["what"], kept["decision"], until) if until > timezone.now() else None

@@ -1,0 +1,21 @@
+"""Pages of the desk."""
+
+from django.urls import path
+
+from . import views, views_case
+
+urlpatterns = [
+    path("queue/", views.queue, name="queue"),
+    path("queue/next/", views.take_next, name="queue-next"),
+    path("cases/<uuid:task>/", views_case.case, name="case"),
+    path("cases/<uuid:task>/peek/", views.peek, name="case-peek"),
+    path("cases/<uuid:task>/claim/", views_case.claim, name="case-claim"),
+    path("cases/<uuid:task>/release/", views_case.release, name="case-release"),
+    path("cases/<uuid:task>/draft/", views_case.draft, name="case-draft"),
+    path("cases/<uuid:task>/decide/", views_case.decide, name="case-decide"),
+    path("cases/<uuid:task>/answer/", views_case.answer, name="case-answer"),
+    path("decisions/<uuid:pk>/undo/", views_case.undo, name="undo"),
+    path("me/", views.me, name="me"),
+    path("insights/", views.insights, name="insights"),
+    path("help/keys/", views.keys, name="keys"),
+]

@@ -1,0 +1,226 @@
+"""One case: reading it, keeping what was filled in, recording an answer, taking it back."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from orchestrator.permissions import visible
+
+from . import inbox, policies, services
+from .answer import Answer
+from .case_page import VERDICTS, CasePage
+from .errors import Conflict, Invalid, NotAllowed, ReviewError, Stale
+from .forms import TextForm
+from .inbox import Wanted, newest_review
+from .models import Draft, Review
+from .permissions import allowed
+from .templatetags.desk import reader_of
+from .views import case_url, claim_first, queue_url
+
+WITH_CORRECTIONS = (policies.APPROVE, policies.REJECT, policies.REROUTE)
+
+
+def make_page(request: HttpRequest, review: Review, answer: Answer, verdicts: list[str], **more: Any) -> CasePage:
+    view = {"doc": request.GET.get("doc", ""), "as": request.GET.get("as", "")}
+    return CasePage(review, request.user, verdicts, answer, Wanted.of(request.GET), view, **more)
+
+
+def render_case(request: HttpRequest, page: CasePage, status: int = 200, **more: Any) -> HttpResponse:
+    """The whole page; for htmx after a refused answer, its decision panel alone takes the place of the old one."""
+    response = render(request, "cases/case.html", {"case": page, "text_form": TextForm(), **more}, status=status)
+    if status != 200 and request.htmx:
+        response["HX-Retarget"] = response["HX-Reselect"] = "#decision"
+        response["HX-Push-Url"] = "false"
+    return response
+
+
+@login_required
+@require_safe
+@vary_on_headers("HX-Request")
+def case(request: HttpRequest, task: UUID) -> HttpResponse:
+    review = newest_review(request.user, task)
+    try:
+        verdicts = services.view(review=review, actor=request.user)["allowed"]
+    except NotAllowed as refused:
+        raise Http404(str(refused)) from refused
+    draft = Draft.objects.filter(task_id=task, user=request.user).first()
+    answer = Answer.from_json(draft.data) if draft and review.is_live else Answer()
+    page = make_page(request, review, answer, verdicts, saved_at=draft.saved_at if draft else None)
+    sight = inbox.sight_of(request.user)
+    around = {
+        "before": inbox.next_of(sight, page.wanted, after=review, backwards=True),
+        "after": inbox.next_of(sight, page.wanted, after=review),
+        "view_title": sight.title_of(page.wanted.view) or "Queue",
+        "past": similar(request.user, review),
+    }
+    return render_case(request, page, **around)
+
+
+def similar(user: Any, review: Review) -> list[Review]:
+    """Settled cases of the same vendor in this workflow, newest first, as far as the person may see them."""
+    if not review.vendor:
+        return []
+    same = {"vendor": review.vendor, "run__version__workflow": review.run.version.workflow_id}
+    rows = visible(Review.objects.defer("packet"), user).filter(settled_at__isnull=False, **same)
+    return list(rows.exclude(task_id=review.task_id).select_related("queue").order_by("-settled_at")[:5])
+
+
+@login_required
+@require_http_methods(["POST", "PUT"])
+def draft(request: HttpRequest, task: UUID) -> HttpResponse:
+    """Keeps what is filled in, reserves the case at the first change, and says what would follow."""
+    review = newest_review(request.user, task)
+    post = request.POST if request.method == "POST" else QueryDict(request.body)
+    answer, verdicts = Answer.of(post.dict()), allowed(request.user, review)
+    if not verdicts:
+        raise Http404("nothing to keep: this person cannot decide the case")
+    kept = services.save_draft(task_id=task, actor=request.user, data=answer.as_json())
+    if review.claimed_by_id is None and review.is_live:
+        reserve(request, review)
+    if not request.htmx:
+        return redirect(case_url(review, Wanted.of(request.GET)))
+    page = make_page(request, review, answer, verdicts, saved_at=kept.saved_at)
+    return render(request, "cases/_consequence.html", {"case": page, "settling": True})
+
+
+def reserve(request: HttpRequest, review: Review) -> None:
+    """Losing the race for a claim is no reason to lose what was typed."""
+    try:
+        services.claim(review_id=review.pk, actor=request.user)
+    except (Conflict, NotAllowed):
+        return
+
+
+@login_required
+@require_POST
+def claim(request: HttpRequest, task: UUID) -> HttpResponse:
+    review = newest_review(request.user, task)
+    try:
+        services.claim(review_id=review.pk, actor=request.user)
+    except ReviewError as error:
+        return refused(request, review, Answer(), error)
+    return redirect(case_url(review, Wanted.of(request.GET)))
+
+
+@login_required
+@require_POST
+def release(request: HttpRequest, task: UUID) -> HttpResponse:
+    review = newest_review(request.user, task)
+    services.release(review_id=review.pk, actor=request.user)
+    return redirect(queue_url(Wanted.of(request.GET)))
+
+
+@login_required
+@require_POST
+def decide(request: HttpRequest, task: UUID) -> HttpResponse:
+    seen = request.POST.get("review", "")
+    review = newest_review(request.user, task)
+    answer = Answer.of(request.POST.dict())
+    try:
+        result = services.decide(
+            review_id=round_seen(review, seen),
+            actor=request.user,
+            verdict=answer.verdict,
+            digest=request.POST.get("digest", ""),
+            nonce=request.POST.get("nonce", ""),
+            reason=answer.reason,
+            comment=answer.comment,
+            corrections=answer.corrections(review.packet) if answer.verdict in WITH_CORRECTIONS else {},
+            target=answer.target,
+            seconds_open=seconds_since(request.POST.get("opened", "")),
+        )
+    except ReviewError as error:
+        return refused(request, review, answer, error)
+    keep_toast(request, review, answer, result)
+    return redirect(following(request, review))
+
+
+def round_seen(review: Review, seen: str) -> UUID:
+    """The round the page showed, so that an answer to an earlier one is told what has happened since."""
+    try:
+        return get_object_or_404(Review, pk=UUID(seen), task_id=review.task_id).pk
+    except ValueError:
+        return review.pk
+
+
+def seconds_since(opened: str) -> int | None:
+    try:
+        moment = parse_datetime(opened)
+    except ValueError:
+        moment = None
+    return max(0, int((timezone.now() - moment).total_seconds())) if moment and moment.tzinfo else None
+
+
+def refused(request: HttpRequest, review: Review, answer: Answer, error: ReviewError) -> HttpResponse:
+    """Nothing was recorded: the same page with what was filled in, and what is in the way."""
+    errors = error.errors if isinstance(error, Invalid) else ()
+    conflict = None if errors else error
+    page = make_page(request, review, answer, allowed(request.user, review), errors=named(errors), conflict=conflict)
+    changed = described(error.difference) if isinstance(error, Stale) else ()
+    return render_case(request, page, error.status, changed=changed)
+
+
+def named(errors: Any) -> list[tuple[str, str]]:
+    """Objections as the page says them: (anchor-worthy field, words)."""
+    return [(field, message.partition(": ")[2] or message) for field, message in errors]
+
+
+def described(difference: Any) -> list[dict[str, Any]]:
+    """What changed in a packet, in words a reviewer knows: `/values/3/value` is "values, 4, value"."""
+    shown = [item for item in difference if not item["path"].startswith(("/case", "/data_digest"))]
+    return [{**item, "where": item["path"].strip("/").replace("_", " ").replace("/", ", ")} for item in shown]
+
+
+def keep_toast(request: HttpRequest, review: Review, answer: Answer, result: dict[str, Any]) -> None:
+    """What was recorded, for the session's next pages; with a time until which it may be taken back."""
+    what = f"{review.number or review.title}: {VERDICTS[answer.verdict][3]}."
+    if result.get("undo_until"):
+        request.session["toast"] = {"what": what, "decision": result["decision"], "until": result["undo_until"]}
+    else:
+        request.session.pop("toast", None)
+        messages.success(request, what)
+
+
+def following(request: HttpRequest, review: Review) -> str:
+    """Where to go after an answer: the next case of the same list, or the list."""
+    wanted, sight = Wanted.of(request.GET), inbox.sight_of(request.user)
+    if not reader_of(request)[0].auto_next:
+        return queue_url(wanted)
+    taken = claim_first(request, sight, wanted, after=review) or claim_first(request, sight, wanted)
+    return case_url(taken, wanted) if taken else queue_url(wanted)
+
+
+@login_required
+@require_POST
+def undo(request: HttpRequest, pk: UUID) -> HttpResponse:
+    toast = request.session.pop("toast", None) or {}
+    try:
+        undone = services.undo(decision_id=pk, actor=request.user)
+    except ReviewError as error:
+        context = {"title": "This can no longer be undone", "why": str(error), "back": "/queue/"}
+        return render(request, "refused.html", context, status=error.status)
+    messages.success(request, f"Undone. {toast.get('what', '')} The case is open again.")
+    return redirect("case", Review.objects.values_list("task_id", flat=True).get(pk=undone["review"]))
+
+
+@login_required
+@require_POST
+def answer(request: HttpRequest, task: UUID) -> HttpResponse:
+    """The person who was asked says what they know."""
+    review, form = newest_review(request.user, task), TextForm(request.POST)
+    if not form.is_valid():
+        page = make_page(request, review, Answer(), allowed(request.user, review))
+        return render_case(request, page, 422, text_form=form)
+    try:
+        services.answer(review_id=review.pk, actor=request.user, text=form.cleaned_data["text"])
+    except ReviewError as error:
+        return refused(request, review, Answer(), error)
+    return redirect(case_url(review, Wanted.of(request.GET)))

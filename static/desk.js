@@ -1,0 +1,77 @@
+/* The only hand-written script: single-key shortcuts, where focus goes after a swap, what is announced.
+   Every page works without it. Keys are off when <html data-keys="off"> (user preference, WCAG 2.1.4). */
+(() => {
+  const root = document.documentElement, $ = (s, e = document) => e.querySelector(s), all = s => [...document.querySelectorAll(s)];
+  const typing = t => t.isContentEditable || t.matches('textarea,select,input:not([type=radio],[type=checkbox],[type=button],[type=submit])');
+  const rows = () => all('.items>li,.grid tbody tr');
+  const chosen = x => x.matches('.sel,[aria-current]');
+  const select = row => {
+    rows().filter(chosen).forEach(x => { x.classList.remove('sel'); x.removeAttribute('aria-current'); });
+    row.classList.add('sel');
+    if (row.matches('tr')) row.setAttribute('aria-current', 'true');
+  };
+  const move = d => {
+    const r = rows(); if (!r.length) return false;
+    const n = r[Math.min(Math.max(r.findIndex(chosen) + d, 0), r.length - 1)];
+    select(n); ($('h3 a', n) ?? $('a', n))?.focus(); return true;
+  };
+  const mark = d => { // next and previous passage in the document
+    const m = all('.viewer [data-h]'); if (!m.length) return false;
+    const i = m.indexOf(document.activeElement);
+    m[(i + d + m.length + (i < 0 && d < 0 ? 1 : 0)) % m.length].focus(); return true;
+  };
+  const zoom = d => {
+    const s = $('.sheet'); if (!s) return false;
+    s.dataset.zoom = Math.min(Math.max(+(s.dataset.zoom ?? 0) + d, -1), 3); return true;
+  };
+  let swapped = 0; // a key meant for the case that has just left must not act on the one that came
+  const moves = { j: () => move(1), k: () => move(-1), n: () => mark(1), p: () => mark(-1), '+': () => zoom(1), '-': () => zoom(-1) };
+
+  addEventListener('keydown', e => {
+    if (e.defaultPrevented || e.isComposing) return;
+    const t = e.target, ctrl = e.ctrlKey || e.metaKey, off = root.dataset.keys === 'off';
+    if (e.key === 'Escape' && typing(t)) return t.blur();
+    if (e.altKey || (ctrl && e.key !== 'Enter') || (!ctrl && (off || typing(t)))) return;
+    const k = ctrl ? 'ctrl+enter' : e.key.length === 1 ? e.key.toLowerCase() : e.key;
+    if (e.repeat && !/^[jknp]$/.test(k)) { if (/^[a-z.]$|enter$/i.test(k)) e.preventDefault(); return; } // a held key must never decide twice
+    if (Date.now() - swapped < 400 && /^(ctrl\+enter|Enter|[a-z])$/.test(k)) return e.preventDefault();
+    if (k === 'Enter' && t.closest('a,button,summary,input,select')) return;
+    if (moves[k]?.()) return e.preventDefault();
+    const row = rows().find(chosen);
+    const el = /^[1-9]$/.test(k) ? $(`[data-f="${k}"] :is(input,a)`)
+      : k === 'Enter' ? $('h3 a', row ?? document.createElement('i')) ?? $('[data-key=Enter]') : $(`[data-key="${CSS.escape(k)}"]`);
+    if (!el) return;
+    e.preventDefault(); el.scrollIntoView({ block: 'nearest' }); el.focus();
+    if (!/^[1-9/]$/.test(k)) el.click();
+  });
+
+  addEventListener('click', e => {
+    const z = e.target.closest?.('[data-zoom-by]');
+    if (z) zoom(+z.dataset.zoomBy);
+    if (e.target.closest?.('[data-print]')) print();
+  });
+  // Field and passage light each other; the stylesheet does it for the first nine without script.
+  for (const on of ['mouseover', 'mouseout', 'focusin', 'focusout']) addEventListener(on, e => {
+    const f = e.target.closest?.('[data-f],[data-h]'); if (!f) return;
+    const key = f.dataset.f ?? f.dataset.h;
+    all(`[data-${f.dataset.f ? 'h' : 'f'}="${CSS.escape(key)}"]`).forEach(x => x.classList.toggle('lit', /over|in/.test(on)));
+  });
+
+  addEventListener('htmx:beforeRequest', e => {
+    const el = e.detail.elt;
+    if (document.hidden && el.matches('[data-poll]')) return e.preventDefault(); // a hidden tab asks nothing
+    if (el.matches('.items h3 a')) select(el.closest('li'));
+  });
+  addEventListener('htmx:afterSettle', e => {
+    const el = e.detail.target;
+    if (el.matches('main,#decision')) { // a new case, an error summary, a conflict
+      swapped = Date.now();
+      const f = $('[data-focus]', el); if (f) { f.focus({ preventScroll: el.matches('main') && !f.matches('.note') }); }
+      const say = $('[data-say]', el); if (say) $('#live').textContent = say.dataset.say;
+      if (el.matches('main')) scrollTo(0, 0);
+    }
+  });
+  const lost = on => { const n = $('#offline'); if (n) n.hidden = !on; };
+  addEventListener('htmx:sendError', () => lost(true));
+  addEventListener('htmx:afterOnLoad', () => lost(false));
+})();
