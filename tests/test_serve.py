@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import free_port, wait_for
+from tests.servers import die_with_parent, free_port, wait_for
 from tests.services import PROJECT_DIR
 
 pytestmark = pytest.mark.processes
@@ -42,6 +42,12 @@ def answers(port: int) -> bool:
 
 
 @pytest.fixture
+def said(tmp_path: Path) -> Callable[[], str]:
+    """What `serve` and its children wrote to stderr. A file: a pipe nobody reads would stop them once it is full."""
+    return (tmp_path / "stderr").read_text
+
+
+@pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts `serve` on a SQLite database and the embedded broker in `tmp_path`; without demo content unless asked."""
     kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
@@ -50,10 +56,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started = []
 
     def begin(port: int, demo: bool = False) -> subprocess.Popen[str]:
-        options = {"cwd": PROJECT_DIR, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen([*command, str(port), *([] if demo else ["--no-demo"])], text=True, **options)
-        started.append(process)
-        return process
+        arguments = [*command, str(port), *([] if demo else ["--no-demo"])]
+        options = {"cwd": PROJECT_DIR, "env": environment, "preexec_fn": die_with_parent(signal.SIGKILL)}
+        with (tmp_path / "stderr").open("a") as errors:
+            started.append(subprocess.Popen(arguments, text=True, stdout=subprocess.PIPE, stderr=errors, **options))
+        return started[-1]
 
     yield begin
     for process in started:
@@ -75,13 +82,15 @@ def test_it_says_ready_once_the_page_answers_and_ctrl_c_stops_all_of_it(start: S
     assert not answers(port)
 
 
-def test_a_killed_web_server_comes_back_and_a_killed_supervisor_takes_all_with_it(start: Start, tmp_path: Path) -> None:
+def test_a_killed_web_server_comes_back_and_a_killed_supervisor_takes_all_with_it(
+    start: Start, said: Callable[[], str], tmp_path: Path
+) -> None:
     port = free_port()
     serve = start(port)
     serve.stdout.readline()
     web = min(pid for pid, command in processes_of(tmp_path).items() if "gunicorn" in command)
     os.kill(web, signal.SIGKILL)
-    assert "web ended with -9: starting it again" in iter(lambda: serve.stderr.readline().strip(), "")
+    wait_for(lambda: "web ended with -9: starting it again" in said(), 10, "its end went unnoticed")
     wait_for(lambda: answers(port), 20, "the web server did not come back")
 
     serve.kill()
@@ -89,25 +98,23 @@ def test_a_killed_web_server_comes_back_and_a_killed_supervisor_takes_all_with_i
     wait_for(lambda: processes_of(tmp_path) == {}, 10, "processes outlived the killed supervisor")
 
 
-def test_a_port_in_use_is_named_before_anything_is_touched(start: Start, tmp_path: Path) -> None:
+def test_a_port_in_use_is_named_before_anything_is_touched(
+    start: Start, said: Callable[[], str], tmp_path: Path
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        serve = start(port)
-        _, complaint = serve.communicate(timeout=30)
-    assert serve.returncode == 2
-    assert f"--port: {port} cannot be used" in complaint
+        assert start(port).wait(30) == 2
+    assert f"--port: {port} cannot be used" in said()
     assert not (tmp_path / "countersign.sqlite3").exists()
 
 
-def test_a_second_one_on_the_same_data_is_refused(start: Start, tmp_path: Path) -> None:
+def test_a_second_one_on_the_same_data_is_refused(start: Start, said: Callable[[], str], tmp_path: Path) -> None:
     first = start(free_port())
     first.stdout.readline()
-    second = start(free_port())
-    _, complaint = second.communicate(timeout=30)
-    assert second.returncode == 2
-    assert f"Another `serve` is running on {tmp_path}" in complaint
+    assert start(free_port()).wait(30) == 2
+    assert f"Another `serve` is running on {tmp_path}" in said()
 
 
 @pytest.mark.slow

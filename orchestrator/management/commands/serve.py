@@ -20,7 +20,7 @@ from django.db import connection, connections
 
 from orchestrator.supervisor import Supervisor, bound_to
 
-READY_SECONDS = 120.0
+READY_SECONDS = 60.0
 HOST = "127.0.0.1"
 UNFINISHED = settings.VAR_DIR / "demo-unfinished"  # stands while the demo content is being made
 LOCK = settings.VAR_DIR / "serve.lock"
