@@ -52,14 +52,14 @@ class RecordedAdmin(admin.ModelAdmin):
         super().delete_model(request, obj)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        gone = [(row.instance, "deleted", []) for row in formset.deleted_forms if row.instance.pk]
+        """A row that goes is told of while it is there, one that is added once it has a key."""
+        for row in formset.deleted_forms:
+            told(self.event, row.instance, request.user, "deleted")
         kept = [row for row in formset.forms if row.has_changed() and row not in formset.deleted_forms]
-        changed = [(row.instance, "changed" if row.instance.pk else "added", changes_of(row)) for row in kept]
-        for obj, act, changes in gone:
-            told(self.event, obj, request.user, act, changes)
+        acts = ["changed" if row.instance.pk else "added" for row in kept]
         super().save_formset(request, form, formset, change)
-        for obj, act, changes in changed:
-            told(self.event, obj, request.user, act, changes)
+        for row, act in zip(kept, acts, strict=True):
+            told(self.event, row.instance, request.user, act, changes_of(row))
 
 
 class LevelInline(admin.TabularInline):

@@ -14,6 +14,7 @@ from .claiming import current_account, hand_to, locked, move_up, refusals_record
 from .errors import Conflict, Invalid, NotAllowed
 from .models import Approval, Review
 from .opening import told
+from .settling import corrected_round
 from .transitions import LIVE, move_reviews
 
 if TYPE_CHECKING:
@@ -40,10 +41,11 @@ def named_person(target: str) -> Any:
     return found
 
 
-def refuse_corrections(act: "Act") -> None:
-    """A correction counts with an answer that is signed; here it would be lost."""
+def carry_corrections(act: "Act") -> None:
+    """What was corrected holds from now on: the question, hand-over or step up is about the corrected case."""
     if act.changes:
-        raise Invalid([("corrections", "corrections: they are recorded with approve, reject or reroute")])
+        _, act.review = corrected_round(act, act.corrected_case(), "decision.recorded")
+        act.vote.review, act.vote.round, act.vote.level = act.review, act.review.round, act.review.level
 
 
 def ask(act: "Act") -> dict[str, Any]:
@@ -53,7 +55,7 @@ def ask(act: "Act") -> dict[str, Any]:
         raise Invalid([("target", "target: you cannot ask yourself")])
     if not act.answer.comment.strip():
         raise Invalid([("comment", "comment: is missing; write the question")])
-    refuse_corrections(act)
+    carry_corrections(act)
     move_reviews([act.review.pk], LIVE, Review.Status.OPEN, asked=asked)
     told(act.review, "review.asked", act.actor, **act.said(), to=str(asked.pk))
     return still_open(act)
@@ -64,7 +66,7 @@ def delegate(act: "Act") -> dict[str, Any]:
     to = named_person(act.answer.target)
     if to.pk == act.user.pk or act.review.delegated_to_id == act.user.pk:
         raise Invalid([("target", "target: a case is handed over once, and to somebody else")])
-    refuse_corrections(act)
+    carry_corrections(act)
     hand_to(act.review, to)
     told(act.review, "review.delegated", act.actor, **act.said(), to=str(to.pk))
     return still_open(act)
@@ -74,7 +76,7 @@ def escalate(act: "Act") -> dict[str, Any]:
     """Up to the queue this one escalates to. The round goes on, signatures stay."""
     if act.review.queue.escalates_to is None:
         raise Invalid([("target", f"The queue {act.review.queue.title} has nobody above it.")])
-    refuse_corrections(act)
+    carry_corrections(act)
     move_up(act.review, act.now)
     told(act.review, "review.escalated", act.actor, **act.said())
     return still_open(act)

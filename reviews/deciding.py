@@ -3,7 +3,7 @@ person as they are now, permitted on this queue, with separation of duties as fa
 then the answer. Whatever loses a race is told what happened."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -38,7 +38,7 @@ class Answer:
     nonce: str
     reason: str = ""
     comment: str = ""
-    corrections: Mapping[str, Any] = None  # type: ignore[assignment]
+    corrections: Mapping[str, Any] = field(default_factory=dict)
     target: str = ""
     seconds_open: int | None = None
 
@@ -141,7 +141,7 @@ def decide(
 
 def _decide(review_id: UUID, actor: Any, answer: Answer) -> dict[str, Any] | ReviewError:
     review = locked(review_id)
-    if (earlier := Approval.objects.filter(nonce=answer.nonce).first()) is not None:
+    if (earlier := Approval.objects.filter(nonce=answer.nonce).select_related("review").first()) is not None:
         return _repeated(earlier, review, actor)
     user, now = current_account(actor), database_now()
     permit(user, review, answer.verdict)
@@ -192,7 +192,7 @@ def _insert(vote: Approval) -> None:
 
 
 def _repeated(earlier: Approval, review: Review, actor: Any) -> dict[str, Any] | ReviewError:
-    same = earlier.reviewer_id == actor.pk and earlier.review_id == review.pk
+    same = earlier.reviewer_id == actor.pk and earlier.review.task_id == review.task_id
     return earlier.response if same else NonceTaken()
 
 

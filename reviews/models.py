@@ -219,6 +219,9 @@ class Draft(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["task", "user"], name="one_draft_each")]
 
+    def __str__(self) -> str:
+        return f"draft of {self.user}"
+
 
 class Preference(models.Model):
     """How a person likes to work."""
@@ -233,3 +236,6 @@ class Preference(models.Model):
     theme = models.CharField(max_length=10, choices=Theme, default=Theme.SYSTEM)
     single_keys = models.BooleanField(default=True)
     auto_next = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return f"preferences of {self.user}"

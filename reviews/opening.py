@@ -3,7 +3,6 @@ Callers hold the run's lock."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -84,15 +83,11 @@ def levels_of(policy: ReviewPolicy, built: Built) -> list[dict[str, Any]]:
     rows = policy.levels.select_related("group").order_by("position", "pk")
     return policies.levels_for(
         quorum=policy.quorum,
-        ladder=[(row.group.name, minor(row.above, digits)) for row in rows],
+        ladder=[(row.group.name, to_minor(row.above, digits)) for row in rows],
         asked=[(reason.level, reason.text) for reason in built.reasons if reason.level],
         exposure=built.exposure,
         has_amount=built.packet["amount"] is not None,
     )
-
-
-def minor(amount: Decimal, digits: int) -> int:
-    return to_minor(amount, digits)
 
 
 def queue_for(step: Step, reasons: Iterable[Reason]) -> Queue | None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from audit.ids import uuid7
 from orchestrator import dispatch, effects, engine
 from orchestrator.case import Case
-from orchestrator.models import Decision, Effect, Run
+from orchestrator.models import Decision, Effect, Run, Workflow
 from orchestrator.pinned import Pinned, definition_of
 from orchestrator.policies import gate
 from orchestrator.policies.evaluate import Evaluation
+from orchestrator.services import InputInvalid, validate_input
 
 from . import policies
 from .errors import Conflict, Invalid
@@ -95,14 +96,18 @@ def go_on_signing(act: "Act", level: int) -> dict[str, Any]:
 
 
 def sign_again(act: "Act", case: Case) -> dict[str, Any]:
-    """The values others signed are not the values now: the corrections are recorded, and a new round begins with them,
-    in which nobody has signed yet."""
+    """The values others signed are not the values now: everybody looks at the corrected case."""
+    decision, _ = corrected_round(act, case, "review.signed")
+    return response(act, decision.pk)
+
+
+def corrected_round(act: "Act", case: Case, kind: str) -> tuple[Decision, Review]:
+    """The corrections are recorded, and a new round begins with them, in which nobody has signed yet."""
     decision = record_decision(act, "correct")
-    told(act.review, "review.signed", act.actor, **act.said(), decision=str(decision.pk))
+    told(act.review, kind, act.actor, **act.said(), decision=str(decision.pk))
     look_again(act, decision, case)
     end_round(act.review, Review.Status.STALE, "review.made_stale", actor=act.actor, paths=sorted(act.corrections))
-    open_again(act.review, now=act.now)
-    return response(act, decision.pk)
+    return decision, open_again(act.review, now=act.now)
 
 
 def settle_approved(act: "Act", case: Case, proposals: Sequence[effects.Proposed]) -> dict[str, Any]:
@@ -220,18 +225,15 @@ def to_workflow(act: "Act", name: str) -> dict[str, Any]:
     over."""
     if name == definition_of(act.run.version_id).name:
         raise Invalid([("target", f"target: workflow:{name} is the one it is in")])
-    if problem := settling_problem(act.run, name):
+    if problem := misfit_of(act.run, name):
         raise Invalid([("target", f"target: workflow:{name}: {problem}")])
     decision = record_decision(act, policies.REROUTE)
     undo_until = settle(act, decision, Review.Status.REROUTED, "review.rerouted")
     return response(act, decision.pk, undo_until)
 
 
-def settling_problem(run: Run, name: str) -> str:
+def misfit_of(run: Run, name: str) -> str:
     """Why the other workflow cannot take this run's input; empty where it can."""
-    from orchestrator.models import Workflow
-    from orchestrator.services import InputInvalid, validate_input
-
     found = Workflow.objects.filter(name=name, is_active=True).select_related("current").first()
     if found is None or found.current is None:
         return "is not published, or switched off"

@@ -277,6 +277,30 @@ def test_a_hand_over_goes_to_somebody_who_could_decide_and_no_further():
             answer(review, everybody.clerk, "delegate", target=f"user:{name}")
 
 
+@pytest.mark.parametrize(
+    ("verdict", "given", "kind"),
+    [
+        ("ask", {"target": "user:requester", "comment": "Is 900 right?"}, "review.asked"),
+        ("delegate", {"target": "user:second"}, "review.delegated"),
+        ("escalate", {}, "review.escalated"),
+    ],
+)
+def test_corrections_ride_on_an_answer_that_leaves_the_case_open(verdict, given, kind):
+    everybody = cast()
+    review, before = waiting_bill(everybody), mark()
+    given = given | {"corrections": {"/read/invoice/payable": "900.00"}, "nonce": "n1"}
+    told = answer(review, everybody.clerk, verdict, **given)
+    assert kinds_since(before) == ["decision.recorded", "review.made_stale", "review.opened", kind]
+    again = open_review_of(review.run)
+    assert (again.round, again.packet["effects"][0]["payload"]["amount"]) == (2, "900.00")
+    assert answer(review, everybody.clerk, verdict, **given) == told
+    if verdict == "ask":
+        services.answer(review_id=again.pk, actor=everybody.requester, text="Yes.")
+    assert answer(again, everybody.manager)["review_status"] == "approved"
+    work()
+    assert LedgerEntry.objects.get().payload["amount"] == "900.00"
+
+
 def test_going_up_keeps_the_round_and_its_signatures():
     everybody = cast(quorum=2)
     review, before = waiting_bill(everybody), mark()
