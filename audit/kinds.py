@@ -9,6 +9,7 @@ KINDS: dict[str, str] = {
     "run.failed": "Run failed",
     "run.cancelled": "Run cancelled",
     "run.suspended": "Run put on hold",
+    "run.cancel_requested": "Run is being cancelled",
     "task.started": "Step started",
     "task.succeeded": "Step done",
     "task.failed": "Step failed",

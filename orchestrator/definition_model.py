@@ -18,6 +18,7 @@ from orchestrator.shorthand import object_schema
 from orchestrator.step_graph import closure, topological
 
 INPUT = "input"
+UNDO = "-undo"  # no step a person names can end in it
 KINDS = ("agent", "effect", "join", "review")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -41,7 +42,8 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A node of the definition. `target` is the value of the kind key: agent, effect kind, join mode or queue name."""
+    """A node of the definition. `target` is the value of the kind key: agent, effect kind, join mode or queue name.
+    `undoes` names the effect step that this one takes back; such steps are derived, never written."""
 
     name: str
     kind: str
@@ -55,6 +57,7 @@ class Step:
     timeout_seconds: int = 60
     compensate: str = ""
     fallback: str = ""
+    undoes: str = ""
 
     @property
     def queue(self) -> str:
@@ -118,6 +121,7 @@ class _Graph:
     ancestors: Mapping[str, frozenset[str]]
     descendants: Mapping[str, frozenset[str]]
     effects_after: Mapping[str, tuple[Step, ...]]
+    undoing: Mapping[str, Step]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,14 @@ class Definition:
         object.__setattr__(self, "_graph", _graph_of(self.steps))
         canonical = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         object.__setattr__(self, "digest", hashlib.sha256(canonical.encode()).hexdigest())
+
+    def step(self, name: str) -> Step:
+        """The step of a task: one that was written, or one that takes an effect back."""
+        return self.steps.get(name) or self._graph.undoing[name]
+
+    def undo_of(self, step: str) -> Step | None:
+        """The step that takes back what the effect step `step` did. Its target is empty where nothing was named."""
+        return self._graph.undoing.get(step + UNDO)
 
     @property
     def first(self) -> tuple[Step, ...]:
@@ -227,7 +239,13 @@ def _graph_of(steps: Mapping[str, Step]) -> _Graph:
         ancestors=closure(order, needs),
         descendants=closure(order[::-1], after),
         effects_after={name: tuple(steps[other] for other in order if other in effects[name]) for name in order},
+        undoing={step.name + UNDO: _undoing(step) for step in steps.values() if step.kind == "effect"},
     )
+
+
+def _undoing(step: Step) -> Step:
+    title = f"Take back: {step.title}"
+    return Step(step.name + UNDO, "effect", step.compensate, title, retry=step.retry, undoes=step.name)
 
 
 def lookup(data: Any, path: Sequence[str]) -> Any:

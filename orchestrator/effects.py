@@ -22,12 +22,15 @@ from audit.log import SYSTEM, Actor, record
 
 from . import endings, transitions
 from .case import Case
-from .connectors.actions import PayloadProblem, connector_for, get_action, payload_of
+from .connectors.actions import CONFIRMED_EFFECT, PayloadProblem, connector_for, get_action, payload_of
 from .connectors.base import Sent
 from .definitions import Step, render
 from .digests import digest
 from .models import Effect, Hold, Run
 from .pinned import Pinned, definition_of
+
+
+UNSETTLED = (Effect.State.IN_FLIGHT, Effect.State.UNKNOWN)
 
 
 class EffectError(Exception):
@@ -84,7 +87,8 @@ def propose(run: Run, case: Case, step_name: str) -> list[Proposed]:
 
 
 def propose_one(run: Run, case: Case, step: Step) -> Proposed:
-    definition, data, action = definition_of(run.version_id), case.as_json(), get_action(step.target)
+    definition, action = definition_of(run.version_id), get_action(step.target)
+    data = case.as_json() | done_before(run, step)
     key = render(definition.business_key, data) if definition.business_key else None
     problem = ""
     try:
@@ -97,6 +101,19 @@ def propose_one(run: Run, case: Case, step: Step) -> Proposed:
     return Proposed(
         step.name, step.target, action.title, question, normalised(key or ""), payload, digest(payload), problem
     )
+
+
+def done_before(run: Run, step: Step) -> dict[str, Any]:
+    """For a step that takes something back: what was confirmed, as it was sent and not as the case says by now."""
+    if not step.undoes:
+        return {}
+    effect = run.effects.get(step=step.undoes, state=Effect.State.CONFIRMED)
+    return {CONFIRMED_EFFECT: output_of(effect, effect.ref)}
+
+
+def output_of(effect: Effect, ref: str) -> dict[str, Any]:
+    """What a confirmed effect adds to the case."""
+    return {"ref": ref, "key": effect.key, "kind": effect.kind, "payload": effect.payload}
 
 
 def authorise(
@@ -166,10 +183,8 @@ def grant(
     """The point of no return: the step's authorised effect goes in flight, or stays in flight for another attempt.
     None: the task is no longer held under this fence. OnHold, NotAuthorised, AlreadyLive keep it from being sent."""
     run = Run.objects.select_for_update(no_key=True).get(pk=run_id)
-    if (
-        run.status not in (Run.Status.RUNNING, Run.Status.WAITING)
-        or not run.tasks.filter(pk=task_id, status="running", fence=fence).exists()
-    ):
+    held = run.tasks.filter(pk=task_id, status="running", fence=fence).exists()
+    if not held or not _may_go_out(run, step):
         return None
     now = Run.objects.values_list(Now(), flat=True).get(pk=run.pk)
     effect = _live_effect(run, step, case, now, authorised_by_policy)
@@ -179,7 +194,7 @@ def grant(
         raise OnHold(hold)
     moved = transitions.move_effects(
         [effect.pk],
-        (Effect.State.AUTHORISED, Effect.State.IN_FLIGHT),
+        (Effect.State.AUTHORISED, *UNSETTLED),
         Effect.State.IN_FLIGHT,
         fence=F("fence") + 1,
         attempts=F("attempts") + 1,
@@ -188,11 +203,19 @@ def grant(
     )
     if not moved:
         raise NotAuthorised(f"the effect is {effect.state}")
-    endings.told(
-        run, "effect.sent", SYSTEM, effect=effect.key, payload=effect.payload_digest, attempt=effect.attempts + 1
-    )
+    if effect.attempts == 0 or effect.klass in Effect.REPEATABLE:
+        sent = {"payload": effect.payload_digest, "attempt": effect.attempts + 1}
+        endings.told(run, "effect.sent", SYSTEM, effect=effect.key, **sent)
     effect.refresh_from_db()
     return effect
+
+
+def _may_go_out(run: Run, step: Step) -> bool:
+    """New effects go out while the run goes on, and taking back while it is being cancelled; what was sent before is
+    pursued until its outcome is known."""
+    going = (Run.Status.CANCELLING,) if step.undoes else (Run.Status.RUNNING, Run.Status.WAITING)
+    sent = run.effects.filter(step=step.name, state__in=UNSETTLED)
+    return run.status in going or (run.status not in Run.ENDED and sent.exists())
 
 
 def _live_effect(run: Run, step: Step, case: Case, now: datetime, by_policy: bool) -> Effect:
@@ -232,3 +255,14 @@ def settle(effect: Effect, state: str, *, now: datetime, ref: str = "", error: s
         data={"effect": effect.key, "ref": ref, "error": error},
     )
     return bool(moved)
+
+
+def note_late(effect: Effect, *, now: datetime, ref: str = "", error: str = "") -> None:
+    """An answer that came after its task was given to somebody else. Another reference than the one recorded is the
+    sign of a second booking."""
+    row = Effect.objects.select_related("run").get(pk=effect.pk)
+    told = {"effect": row.key, "ref": ref, "error": error, "recorded": row.ref}
+    endings.told(row.run, "effect.late_result", SYSTEM, **told)
+    if ref and row.ref and ref[:200] != row.ref:
+        detail = f"{row.kind} was answered twice: as {row.ref} and as {ref}"
+        endings.open_incident(row.run, kind="second-reference", detail=detail, now=now, effect=row)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from audit.log import SYSTEM, Actor, record
 
-from . import tasks, transitions
+from . import compensation, tasks, transitions
 from .case import Case
 from .definitions import render
 from .models import Effect, Incident, Run, Task
@@ -29,19 +29,28 @@ def named(run: Run, case: Case) -> dict[str, str]:
 
 
 def end(run: Run, status: str, *, outcome: str, actor: Actor = SYSTEM, now: datetime) -> bool:
-    """Ends the run: what is open is cancelled, what is authorised is void. An effect already sent is waited for first
-    (the run is `cancelling` until then). False: it had ended before."""
+    """Ends the run: what is open is cancelled, what is authorised is void. Unless it succeeded, an effect already sent
+    is waited for and what was confirmed is taken back first (it is `cancelling` until then). False: it had ended."""
     rows = list(run.tasks.all())
     tasks.clear([t for t in rows if t.status in Task.OPEN], now)
     void_authorised(run, now, why=outcome)
-    if status != Run.Status.SUCCEEDED and run.effects.filter(state__in=SENT).exists():
-        return bool(transitions.move_runs([run.pk], LIVE[:4], Run.Status.CANCELLING, outcome=outcome[:300]))
+    if status != Run.Status.SUCCEEDED and (run.effects.filter(state__in=SENT).exists() or compensation.owed(run)):
+        return _undo_first(run, outcome=outcome, actor=actor, now=now)
     if not transitions.move_runs(
         [run.pk], _sources(status), status, outcome=outcome[:300], ended_at=now, resumes_to=""
     ):
         return False
     run.status = status
     told(run, f"run.{status}", actor, outcome=outcome)
+    return True
+
+
+def _undo_first(run: Run, *, outcome: str, actor: Actor, now: datetime) -> bool:
+    if not transitions.move_runs([run.pk], LIVE[:4], Run.Status.CANCELLING, outcome=outcome[:300], resumes_to=""):
+        return False
+    run.status, run.outcome = Run.Status.CANCELLING, outcome[:300]
+    told(run, "run.cancel_requested", actor, outcome=outcome)
+    settle(run, case=None, now=now)
     return True
 
 
@@ -60,10 +69,10 @@ def void_authorised(run: Run, now: datetime, *, why: str) -> None:
 
 def suspend(run: Run, *, why: str, now: datetime, actor: Actor = SYSTEM) -> None:
     """Holds every branch; what is being worked on is recorded, but nothing follows it."""
-    moved = transitions.move_runs(
-        [run.pk], (Run.Status.RUNNING, Run.Status.WAITING), Run.Status.SUSPENDED, resumes_to=Run.Status.RUNNING
-    )
-    if moved:
+    back = Run.Status.CANCELLING if run.status == Run.Status.CANCELLING else Run.Status.RUNNING
+    going = (Run.Status.RUNNING, Run.Status.WAITING, Run.Status.CANCELLING)
+    if transitions.move_runs([run.pk], going, Run.Status.SUSPENDED, resumes_to=back):
+        run.resumes_to = back
         run.status = Run.Status.SUSPENDED
         tasks.park(run, now)
         told(run, "run.suspended", actor, why=why)
@@ -73,8 +82,9 @@ def go_on(run: Run, *, now: datetime, actor: Actor = SYSTEM) -> None:
     """A waiting or suspended run runs again, unless an incident still holds it; steps that are due are opened."""
     if run.status == Run.Status.SUSPENDED and run.incidents.filter(resolved_at__isnull=True).exists():
         return
-    if transitions.move_runs([run.pk], (Run.Status.WAITING, Run.Status.SUSPENDED), Run.Status.RUNNING, resumes_to=""):
-        run.status = Run.Status.RUNNING
+    back = run.resumes_to or Run.Status.RUNNING
+    if transitions.move_runs([run.pk], (Run.Status.WAITING, Run.Status.SUSPENDED), back, resumes_to=""):
+        run.status, run.resumes_to = back, ""
         told(run, "run.resumed", actor)
     if run.status == Run.Status.RUNNING:
         tasks.open_due(run, now=now)
@@ -87,7 +97,8 @@ def settle(run: Run, *, case: Case | None, now: datetime) -> None:
         Run.objects.filter(pk=run.pk).update(**names)
     open_rows = [t for t in run.tasks.all() if t.status in Task.OPEN]
     if run.status == Run.Status.CANCELLING and not open_rows:
-        end(run, Run.Status.CANCELLED, outcome=run.outcome, now=now)
+        if not compensation.open_next(run, now):
+            end(run, Run.Status.CANCELLED, outcome=run.outcome, now=now)
     elif not open_rows and run.status in (Run.Status.RUNNING, Run.Status.WAITING):
         end(run, Run.Status.SUCCEEDED, outcome="done", now=now)
     elif run.status == Run.Status.RUNNING and all(t.status == Task.Status.WAITING for t in open_rows):
@@ -99,6 +110,8 @@ def open_incident(
     run: Run, *, kind: str, detail: str, now: datetime, task_id: object = None, effect: Effect | None = None
 ) -> Incident:
     """What needs an operator. The run is held until somebody resolves it with a reason."""
+    if effect is None and task_id is not None:
+        effect = Effect.objects.filter(task_id=task_id).order_by("authorised_at", "id").last()
     incident = Incident.objects.create(
         run=run, task_id=task_id, effect=effect, kind=kind, detail=detail[:500], opened_at=now
     )

@@ -62,7 +62,7 @@ def claim(lane: str = FAST_LANE, limit: int = BATCH) -> list[Work]:
 
 
 def _held(row: Task, pinned: Pinned, case: Case) -> Work:
-    step = pinned.definition.steps[row.step]
+    step = pinned.definition.step(row.step)
     return Work(row.pk, pinned, step, fence=row.fence + 1, attempt=row.attempts + 1, case=case)
 
 

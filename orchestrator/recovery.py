@@ -67,7 +67,7 @@ def expire_leases() -> int:
     )
     now = database_now()
     for task in rows:
-        step = definition_of(task.run.version_id).steps[task.step]
+        step = definition_of(task.run.version_id).step(task.step)
         if task.attempts >= max(step.retry.max_attempts, MAX_DEATHS) and not _in_flight(task):
             _give_up(task, now)
         else:
@@ -97,11 +97,12 @@ def _give_up(task: Task, now: datetime) -> None:
 
 @transaction.atomic
 def open_forgotten() -> int:
-    """Running runs without any open task: nothing would ever wake them. Their due steps are opened."""
+    """Runs without any open task: nothing would ever wake them. Their due steps are opened."""
     if not alone():
         return 0
     open_task = Q(tasks__status__in=Task.OPEN)
-    lost = Run.objects.filter(status=Run.Status.RUNNING).exclude(open_task).values_list("pk", flat=True)[:BATCH]
+    going = (Run.Status.RUNNING, Run.Status.CANCELLING)
+    lost = Run.objects.filter(status__in=going).exclude(open_task).values_list("pk", flat=True)[:BATCH]
     runs = engine.lock_runs(list(lost))
     now = database_now()
     for run in runs:

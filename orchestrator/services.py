@@ -12,13 +12,20 @@ from django.utils import timezone
 
 from audit.log import database_now, person, record
 
-from . import dispatch, endings, engine, tasks, transitions
+from . import dispatch, endings, engine, tasks
 from .digests import digest
-from .models import Document, Hold, Incident, Run, RunDocument, Task, Workflow
+from .errors import Conflict, InputInvalid, KeyReused, ServiceError, UnknownWorkflow
+from .models import Document, Hold, Run, RunDocument, Task, Workflow
 from .pinned import definition_of
 from .publishing import publish_policy, publish_workflow, save_policy
+from .resolving import resolve_incident
 
 __all__ = [
+    "Conflict",
+    "InputInvalid",
+    "KeyReused",
+    "ServiceError",
+    "UnknownWorkflow",
     "cancel_run",
     "publish_policy",
     "publish_workflow",
@@ -28,36 +35,6 @@ __all__ = [
     "save_policy",
     "start_run",
 ]
-
-
-class ServiceError(Exception):
-    """Base of what a service refuses; the message is for whoever asked."""
-
-
-class InputInvalid(ServiceError):
-    """Input that does not fit. `errors` is every objection, as (field, message)."""
-
-    def __init__(self, errors: Sequence[tuple[str, str]]):
-        self.errors = list(errors)
-        super().__init__("; ".join(f"{field}: {message}" for field, message in self.errors))
-
-
-class UnknownWorkflow(ServiceError):
-    """No such workflow can be started."""
-
-    def __init__(self, name: str):
-        super().__init__(f"workflow: {name!r} is not published, or switched off")
-
-
-class KeyReused(ServiceError):
-    """The idempotency key was used before with another request."""
-
-    def __init__(self, key: str):
-        super().__init__(f"Idempotency-Key: {key!r} was used before with another body")
-
-
-class Conflict(ServiceError):
-    """It is too late for that; the message says what is the case now."""
 
 
 def start_run(
@@ -177,55 +154,14 @@ def _field_of(error: jsonschema.ValidationError) -> str:
 
 @transaction.atomic
 def cancel_run(*, run_id: UUID, actor: AbstractBaseUser, reason: str) -> Run:
-    """Stops a run: what is open is cancelled, authorised effects are void. An effect already sent is waited for."""
+    """Stops a run: what is open is cancelled, authorised effects are void. An effect already sent is waited for, what
+    was confirmed is taken back; until then the run is `cancelling`."""
     [run] = engine.lock_runs([run_id])
-    if run.status in Run.ENDED:
-        raise Conflict(f"the run has already ended: {run.get_status_display()}")
+    if run.status in Run.ENDED or run.status == Run.Status.CANCELLING:
+        raise Conflict(f"it is too late to cancel: the run is {run.get_status_display()}")
     endings.end(run, Run.Status.CANCELLED, outcome=reason or "cancelled", actor=person(actor), now=database_now())
     run.refresh_from_db()
     return run
-
-
-RESOLUTIONS = {"retry": Task.Status.READY, "skip": Task.Status.SKIPPED, "fail": Task.Status.FAILED}
-
-
-@transaction.atomic
-def resolve_incident(*, incident_id: UUID, resolution: str, reason: str, actor: AbstractBaseUser) -> Incident:
-    """Closes an incident with a reason: the step is tried again, skipped, or the run fails."""
-    errors = []
-    if resolution not in RESOLUTIONS:
-        errors.append(("resolution", f"is {resolution!r}; expected one of {', '.join(RESOLUTIONS)}"))
-    if not reason.strip():
-        errors.append(("reason", "is empty; say why"))
-    if errors:
-        raise InputInvalid(errors)
-    [run] = engine.lock_runs(Incident.objects.filter(pk=incident_id).values_list("run_id", flat=True))
-    now = database_now()
-    closed = Incident.objects.filter(pk=incident_id, resolved_at__isnull=True).update(
-        resolved_at=now, resolved_by=actor, resolution=resolution, reason=reason[:500]
-    )
-    if not closed:
-        raise Conflict("the incident was already resolved")
-    incident = Incident.objects.select_related("task").get(pk=incident_id)
-    endings.told(
-        run, "incident.resolved", person(actor), incident=str(incident.pk), resolution=resolution, reason=reason
-    )
-    _apply(run, incident, resolution, reason, now, actor)
-    dispatch.wake_on_commit()
-    return incident
-
-
-def _apply(run: Run, incident: Incident, resolution: str, reason: str, now: datetime, actor: AbstractBaseUser) -> None:
-    if run.status in Run.ENDED:
-        return
-    if incident.task_id:
-        values = {"ready_at": now, "attempts": 0} if resolution == "retry" else {"ended_at": now}
-        transitions.move_tasks([incident.task_id], [Task.Status.INCIDENT], RESOLUTIONS[resolution], **values)
-    if resolution == "fail":
-        endings.end(run, Run.Status.FAILED, outcome=reason, actor=person(actor), now=now)
-        return
-    endings.go_on(run, now=now, actor=person(actor))
-    endings.settle(run, case=None, now=now)
 
 
 @transaction.atomic

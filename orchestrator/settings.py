@@ -177,6 +177,11 @@ STEP_HANDLERS = {
 }
 # What the sweeper looks after besides the engine's own tasks: {name: dotted path of a function returning a count}.
 SWEEPERS = {"overdue_reviews": "reviews.services.sweep_reviews"}
+# What an app above adds to the API, to the run document and to the checks, each by dotted path.
+API_ROUTERS = {"/reviews": "reviews.api.router", "/decisions": "reviews.api.decisions_router"}
+RUN_DOCUMENT_PARTS = {"reviews": "reviews.run_part.reviews_of"}
+INVARIANTS = ["reviews.invariants.INVARIANTS"]
+POLICY_CHECKS = ["reviews.coverage.uncovered"]
 AGENT_MODULES = ["orchestrator.agents.invoices", "orchestrator.agents.vendors", "orchestrator.agents.payments"]
 QUEUE_NAMES = "reviews.services.queue_names"
 AUDIT_VISIBLE_SCOPES = "orchestrator.permissions.visible_scopes"

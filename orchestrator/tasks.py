@@ -8,7 +8,7 @@ from audit.ids import uuid7
 
 from . import transitions
 from .definitions import Definition, Step
-from .models import Run, Task
+from .models import Effect, Run, Task
 from .pinned import definition_of
 from .steps.base import get_handler
 
@@ -70,8 +70,9 @@ def open_step(run: Run, step: Step, row: Task | None, now: datetime) -> UUID:
 
 def clear(tasks: Collection[Task], now: datetime, *, spare_effects: bool = True) -> None:
     """Cancels open and finished tasks. An effect that may be on its way outside is spared: its result must be kept."""
+    spared = under_way(tasks) if spare_effects else frozenset()
     for status in (*Task.OPEN, *Task.DONE):
-        chosen = [t for t in tasks if t.status == status and not (spare_effects and is_under_way(t))]
+        chosen = [t for t in tasks if t.status == status and t.pk not in spared]
         ids = [t.pk for t in chosen]
         if not ids:
             continue
@@ -81,15 +82,19 @@ def clear(tasks: Collection[Task], now: datetime, *, spare_effects: bool = True)
             get_handler(kind).cancelled([t.pk for t in chosen if t.kind == kind], now)
 
 
-def is_under_way(task: Task) -> bool:
-    return task.kind == "effect" and task.status in (Task.Status.RUNNING, Task.Status.RETRY_WAIT, Task.Status.INCIDENT)
+def under_way(tasks: Collection[Task]) -> frozenset[UUID]:
+    """The open tasks whose effect may be on its way outside."""
+    ids = [t.pk for t in tasks if t.kind == "effect" and t.status in Task.OPEN]
+    sent = Effect.objects.filter(task_id__in=ids, state__in=(Effect.State.IN_FLIGHT, Effect.State.UNKNOWN))
+    return frozenset(sent.values_list("task_id", flat=True)) if ids else frozenset()
 
 
 def park(run: Run, now: datetime) -> None:
     """Takes what nobody has begun out of the workers' sight; open_due() brings it back."""
     waiting = [t for t in run.tasks.all() if t.status in (Task.Status.READY, Task.Status.RETRY_WAIT)]
+    spared = under_way(waiting)
     for status in (Task.Status.READY, Task.Status.RETRY_WAIT):
-        ids = [t.pk for t in waiting if t.status == status and not is_under_way(t)]
+        ids = [t.pk for t in waiting if t.status == status and t.pk not in spared]
         transitions.move_tasks(ids, [status], Task.Status.CANCELLED, ready_at=None) if ids else None
 
 

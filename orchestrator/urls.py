@@ -6,6 +6,8 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from orchestrator.health import healthz, readyz
+from orchestrator.api import api, not_found
+from orchestrator.health import healthz, readyz
 from orchestrator.pages import documents, holds, runs, start
 
 urlpatterns = [
@@ -27,6 +29,10 @@ urlpatterns = [
     path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    path("api/v1/", api.urls),
+    path("api/v1/<path:rest>", not_found),
+    path("healthz", healthz),
+    path("readyz", readyz),
     path("healthz", healthz),
     path("readyz", readyz),
 ]

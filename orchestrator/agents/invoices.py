@@ -1,6 +1,7 @@
 """Agents that read an invoice and hold it against what was ordered and received."""
 
-from typing import Any, Literal
+from math import ceil
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,7 +23,7 @@ class ReadInput(BaseModel):
 
 class ReadReport(BaseModel):
     """`invoice` is what later steps use and people correct; `reading` tells how it was found. `stops` counts the checks
-    that put the case before a person."""
+    that put the case before a person, `peak_rss_mb` what reading took. What is quarantined must not be handed out."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,6 +35,9 @@ class ReadReport(BaseModel):
     checks: list[Check] = []
     stops: int = 0
     discrepancies: list[Discrepancy] = []
+    pages: int = 1
+    quarantined: bool = False
+    peak_rss_mb: int = 0
 
 
 @agent("invoices.read", version="1", lane="ocr")
@@ -42,7 +46,8 @@ def read(case: ReadInput, ctx: AgentContext) -> Result[ReadReport]:
     document = ctx.document("document")
     if document is None:
         raise Permanent("document: the run has no document in the role 'document'; start it with one")
-    reading = reading_of(document)
+    result = read_document(document.read(), name=document.name, expected="invoice")
+    reading = result.reading
     report = ReadReport(
         document=str(document.id),
         readable=reading.refusal is None,
@@ -52,13 +57,11 @@ def read(case: ReadInput, ctx: AgentContext) -> Result[ReadReport]:
         checks=reading.checks,
         stops=sum(check.severity == "stop" for check in reading.checks),
         discrepancies=reading_differences(reading),
+        pages=result.page_count or 1,
+        quarantined=result.quarantined,
+        peak_rss_mb=ceil(result.peak_rss_mb),
     )
     return Result(report, reading.confidence, _rationale(report), evidence_of(document, reading))
-
-
-def reading_of(document: OpenDocument) -> Reading:
-    """The one place where a document becomes a reading."""
-    return read_document(document.read(), name=document.name, expected="invoice").reading
 
 
 def evidence_of(document: OpenDocument, reading: Reading) -> list[dict[str, Any]]:
@@ -109,5 +112,5 @@ def match_order(case: MatchInput, ctx: AgentContext) -> Result[OrderReport]:
 def _match_rationale(report: OrderReport) -> str:
     if not report.found:
         return report.discrepancies[0].message
-    verdict: Literal["agrees", "differs"] = "differs" if report.stops else "agrees"
+    verdict = "differs" if report.stops else "agrees"
     return f"{len(report.matched_lines)} lines matched to order {report.order_number}; the invoice {verdict}."

@@ -13,6 +13,7 @@ from .http import HttpConnector
 from .ledger import LedgerConnector
 
 Payload = dict[str, str | None]
+CONFIRMED_EFFECT = "confirmed-effect"  # where the payload of a taking back finds what is taken back; no step's name
 
 
 class PayloadProblem(ValueError):
@@ -91,7 +92,7 @@ def paid_row(data: Mapping[str, Any]) -> dict[str, Any]:
     "erp.pay_invoice",
     title="Pay the invoice",
     question="Pay {vendor_name} {amount} {currency} for invoice {invoice_number}?",
-    required=("vendor_id", "vendor_name", "invoice_number", "amount", "currency", "iban"),
+    required=("vendor_id", "vendor_name", "invoice_number", "amount", "currency"),
     history_source="payment-history",
     history=paid_row,
 )
@@ -116,6 +117,7 @@ def pay_invoice(data: Mapping[str, Any]) -> Payload:
     required=("vendor_id", "invoice_number", "amount", "currency"),
 )
 def reverse_payment(data: Mapping[str, Any]) -> Payload:
-    return {
-        name: pay_invoice(data)[name] for name in ("vendor_id", "vendor_name", "invoice_number", "amount", "currency")
-    }
+    """The payment as it was made, named by the reference it was confirmed under."""
+    paid = lookup(data, [CONFIRMED_EFFECT, "payload"]) or pay_invoice(data)
+    names = ("vendor_id", "vendor_name", "invoice_number", "amount", "currency")
+    return {name: paid.get(name) for name in names} | {"reverses": lookup(data, [CONFIRMED_EFFECT, "ref"])}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 
 
@@ -42,10 +43,13 @@ Reply = Confirmed | Refused | InDoubt
 
 class Connector(Protocol):
     """`klass` says what the outside offers: K it deduplicates by our key, N it refuses a second natural key, Q it can
-    be asked, X neither. K and N are repeated with the same key; Q and X never are."""
+    be asked, X neither. K and N are repeated with the same key, until half of `retention` (how long the outside keeps
+    keys) is over; Q and X never are. Q is asked once more after `settle_window`, when what was sent must show."""
 
     name: str
     klass: str
+    retention: timedelta
+    settle_window: timedelta
 
     def send(self, sent: Sent) -> Reply: ...
 

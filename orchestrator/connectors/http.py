@@ -5,6 +5,7 @@ else, and no answer, is in doubt.
 """
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -19,6 +20,8 @@ MAX_BODY = 64_000  # bytes of an answer that are read
 class HttpConnector:
     name = "http"
     klass = "K"
+    retention = timedelta(hours=24)
+    settle_window = timedelta(minutes=2)
 
     def __init__(self, base_url: str = ""):
         self.base_url = (base_url or settings.ERP_BASE_URL).rstrip("/")

@@ -1,5 +1,7 @@
 """The built-in demo ledger as a connector: class K, in this database."""
 
+from datetime import timedelta
+
 from django.db import IntegrityError, transaction
 
 from orchestrator.models import LedgerEntry
@@ -10,6 +12,8 @@ from .base import Confirmed, Refused, Reply, Sent
 class LedgerConnector:
     name = "ledger"
     klass = "K"
+    retention = timedelta(days=3650)  # entries are never removed
+    settle_window = timedelta(0)
 
     def send(self, sent: Sent) -> Reply:
         """Books once per key; the same key with other bytes is refused."""

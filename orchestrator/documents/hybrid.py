@@ -1,6 +1,7 @@
 """A PDF that carries its invoice twice, as XML and as a page: what differs between the two is put before a person."""
 
 from decimal import Decimal, InvalidOperation
+from typing import Literal
 
 from .amounts import find_amounts, find_dates, infer_date_order, infer_decimal_mark, squeeze
 from .einvoice import read_einvoice
@@ -13,6 +14,8 @@ MONEY = ("line_total", "net_total", "tax_total", "gross_total", "prepaid", "paya
 IDENTITY = ("invoice_number", "issue_date", "currency", "iban", "seller.name", "seller.vat_id")
 OTHERS = ("due_date", "order_reference", "contract_reference", "buyer_reference", "buyer.name", "buyer.vat_id")
 MUST_BE_PRINTED = ("invoice_number", "gross_total", "seller.name")
+Severity = Literal["stop", "note"]
+
 BELIEVED = 0.85  # a page value read with this much confidence contradicts the XML; below, the page was misread
 ON_PAGE = 0.9  # weight of the page's agreement
 
@@ -78,7 +81,7 @@ def _compare(name: str, value: ReadValue, seen: ReadValue | None, printed: "_Pri
         and not _is_part(name, value, seen)
     ):
         value.confidence = round(value.confidence * 0.5, 3)
-        severity = "stop" if name in (*MONEY, *IDENTITY) else "note"
+        severity: Severity = "stop" if name in (*MONEY, *IDENTITY) else "note"
         message = f"{_words(name)}: the embedded data says {value.value}, the page says {seen.value}."
         return [Check(id="page-differs", severity=severity, message=message, fields=[name])]
     if not stands and name in MUST_BE_PRINTED:
@@ -95,7 +98,7 @@ def _is_part(name: str, value: ReadValue, seen: ReadValue) -> bool:
 
 def _only_on_page(name: str, seen: ReadValue) -> Check:
     message = f"{_words(name)}: the page says {seen.value}, the embedded data says nothing."
-    severity = "stop" if name in ("iban", "payable", "gross_total") else "note"
+    severity: Severity = "stop" if name in ("iban", "payable", "gross_total") else "note"
     return Check(id="only-on-page", severity=severity, message=message, fields=[name])
 
 

@@ -17,7 +17,7 @@ from .invoice_pdf_totals import WEIGHTS, InvoiceLine, find_lines, noisy_or, sett
 from .labels import CREDIT_TITLES, KINDS
 from .labels_values import Candidate, Sheet, read_by_order, read_by_place, value_after
 from .layout import Cell, Page, check_quote
-from .reading import Check, Reading, ReadValue
+from .reading import Check, Passage, Reading, ReadValue
 
 READER = "invoice-page/1"
 REQUIRED = ("invoice_number", "issue_date", "currency", "seller.name", "net_total", "gross_total", "payable")
@@ -165,7 +165,8 @@ def _support(sheet: Sheet, value: str, found: list[Candidate]) -> float:
 def _read_currency(sheet: Sheet) -> ReadValue | None:
     """The currency: named by a label, written at the amounts, or their symbol. A dollar sign alone is not yet USD."""
     votes: Counter[str] = Counter()
-    first, named = {}, set()
+    first: dict[str, Passage] = {}
+    named: set[str] = set()
     for _, row in sheet.rows:
         for index, cell in enumerate(row.cells):
             for match in _CURRENCY.finditer(cell.text):

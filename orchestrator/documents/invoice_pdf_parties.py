@@ -285,7 +285,7 @@ def _addresses(sheet: Sheet, taken: set[str]) -> Iterator[Found]:
 
 def _with_only_other(found: list[Found]) -> list[Found]:
     only = len({squeeze(name) for _, name, _, _ in found}) == 1
-    return [*found, *(("only-other", *rest) for _, *rest in found[:1] if only)]
+    return [*found, *(("only-other", name, places, score) for _, name, places, score in found[:1] if only)]
 
 
 def _is_in_window(page: Page, block: list[Cell]) -> bool:

@@ -5,7 +5,7 @@ net + tax = gross, gross - prepaid = payable, line total - allowances + charges 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import product
@@ -227,7 +227,9 @@ def _best_triple(book: Book) -> tuple[Decimal, Decimal, Decimal] | None:
     return best
 
 
-def _triples(nets: set[Decimal], taxes: set[Decimal], grosses: set[Decimal]):
+def _triples(
+    nets: set[Decimal], taxes: set[Decimal], grosses: set[Decimal]
+) -> Iterator[tuple[Decimal, Decimal, Decimal]]:
     for net, gross in product(nets, grosses):
         tax = gross - net
         if abs(tax) <= abs(net) * Decimal("0.35") and (tax in taxes or not taxes or tax == 0):

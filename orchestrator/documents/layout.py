@@ -167,11 +167,18 @@ def legible(score: float) -> float:
     return min(1.0, score / 0.95)
 
 
+def as_box(x0: float, y0: float, x1: float, y1: float) -> Box:
+    """The box held within the page and rounded to a ten-thousandth of it."""
+    x0, y0, x1, y1 = (round(min(1.0, max(0.0, value)), 4) for value in (x0, y0, x1, y1))
+    return x0, y0, x1, y1
+
+
 def passage_of(words: list[Word], page: int) -> Passage:
     """The passage that covers these words: quote and enclosing box."""
     boxes = [word.box for word in words]
-    box = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
-    return Passage(page=page, box=tuple(round(v, 4) for v in box), quote=" ".join(word.text for word in words))
+    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
+    box = as_box(left, top, max(b[2] for b in boxes), max(b[3] for b in boxes))
+    return Passage(page=page, box=box, quote=" ".join(word.text for word in words))
 
 
 def group_rows(words: Iterable[Word]) -> list[list[Word]]:

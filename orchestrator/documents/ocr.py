@@ -6,7 +6,7 @@ from functools import cache
 from statistics import median
 from typing import TYPE_CHECKING
 
-from .layout import Page, Word, straighten
+from .layout import Page, Word, as_box, straighten
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,8 +42,8 @@ def recognise(image: "Image.Image", number: int = 1) -> Page:
     picture = image.convert("RGB")
     if max(picture.size) > LONG_SIDE:
         picture.thumbnail((LONG_SIDE, LONG_SIDE))
-    low, high = picture.convert("L").getextrema()
-    if high - low < BLANK:
+    darkest, lightest = (float(value) for value in picture.convert("L").getextrema())  # type: ignore[arg-type]
+    if lightest - darkest < BLANK:
         return Page(number, picture.width, picture.height, [])
     found = _engine()(numpy.asarray(picture))
     boxes = [] if found.boxes is None else found.boxes.tolist()
@@ -84,6 +84,6 @@ def _words(line: Line, width: float, height: float) -> Iterable[Word]:
         x0, x1 = ax + (bx - ax) * start, ax + (bx - ax) * end
         top, bottom = (ay + (by - ay) * (start + end) / 2, dy + (cy - dy) * (start + end) / 2)
         middle = (top + bottom) / 2
-        box = tuple(round(min(1.0, max(0.0, v)), 4) for v in (x0 / width, top / height, x1 / width, bottom / height))
+        box = as_box(x0 / width, top / height, x1 / width, bottom / height)
         y0, y1 = middle - thickness / 2, middle + thickness / 2
         yield Word(part, x0, y0, x1, y1, box, score=min(1.0, score))

@@ -2,13 +2,13 @@
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
-from .layout import Cell, Page, Word
+from .layout import Box, Cell, Page, Word, as_box
 from .media_type import Refused
 
 MAX_PAGES = 200
@@ -18,6 +18,9 @@ MAX_ATTACHMENT = 10_000_000  # bytes
 TINY = 3.0  # points: no printed text is this small
 CONTRAST = 10  # of 255: what the eye makes out on paper
 SEEN_PAGES = 8  # pages compared with their rendered image
+
+Char = tuple[str, Box, bool]  # character, box in page space (left, bottom, right, top), drawn at all
+ToBox = Callable[[float, float], tuple[float, float]]
 
 _INVISIBLE_MODES = {raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP}
 
@@ -91,7 +94,7 @@ def _words_by_line(page: pdfium.PdfPage, width: float, height: float) -> Iterato
     textpage = page.get_textpage()
     to_box = _page_to_box(page)
     line: list[Word] = []
-    chars: list[tuple[str, tuple[float, float, float, float], bool]] = []
+    chars: list[Char] = []
 
     def close_word() -> None:
         if chars:
@@ -115,7 +118,7 @@ def _words_by_line(page: pdfium.PdfPage, width: float, height: float) -> Iterato
         yield line
 
 
-def _chars(textpage: pdfium.PdfTextPage) -> Iterator[tuple[str, tuple[float, float, float, float] | None, bool]]:
+def _chars(textpage: pdfium.PdfTextPage) -> Iterator[tuple[str, Box | None, bool]]:
     rect = raw.FS_RECTF()
     modes: dict[int, bool] = {}
     for index in range(min(raw.FPDFText_CountChars(textpage), MAX_CHARS)):
@@ -137,7 +140,7 @@ def _is_apart(before: tuple[float, ...], after: tuple[float, ...]) -> bool:
     return abs(after[0] - before[2]) > 0.6 * height or abs(after[1] - before[1]) > 0.6 * height
 
 
-def _page_to_box(page: pdfium.PdfPage):
+def _page_to_box(page: pdfium.PdfPage) -> ToBox:
     """A function from page space (origin bottom left, unrotated) to fractions of the page as it is shown."""
     scale = 100_000
     x, y = ctypes.c_int(), ctypes.c_int()
@@ -149,7 +152,7 @@ def _page_to_box(page: pdfium.PdfPage):
     return convert
 
 
-def _word(chars: list, to_box, width: float, height: float) -> Word:
+def _word(chars: list[Char], to_box: ToBox, width: float, height: float) -> Word:
     rects = [rect for _, rect, _ in chars]
     ax, ay = to_box(min(r[0] for r in rects), max(r[3] for r in rects))
     bx, by = to_box(max(r[2] for r in rects), min(r[1] for r in rects))
@@ -157,12 +160,12 @@ def _word(chars: list, to_box, width: float, height: float) -> Word:
     on_page = x1 > 0 and x0 < 1 and y1 > 0 and y0 < 1
     size = max(max(r[2] - r[0], r[3] - r[1]) for r in rects)
     visible = all(v for _, _, v in chars) and on_page and size >= TINY
-    box = tuple(round(min(1.0, max(0.0, v)), 4) for v in (x0, y0, x1, y1))
+    box = as_box(x0, y0, x1, y1)
     text = "".join(char for char, _, _ in chars)
     return Word(text, x0 * width, y0 * height, x1 * width, y1 * height, box, visible=visible)
 
 
-def _contrast_test(page: pdfium.PdfPage):
+def _contrast_test(page: pdfium.PdfPage) -> Callable[[Word], bool] | None:
     """A test whether a word leaves any ink on the rendered page: catches white, covered and clipped text alike."""
     width, height = page.get_size()
     if width * height > 4_000_000:

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Literal
 
@@ -103,7 +104,7 @@ def perceptual_hash(picture: Image.Image) -> str:
     return f"{int(bits, 2):016x}"
 
 
-def _cosines(samples: list[float]) -> list[float]:
+def _cosines(samples: Sequence[float]) -> list[float]:
     """The first KEPT coefficients of the discrete cosine transform (type II) of the samples."""
     count = len(samples)
     return [

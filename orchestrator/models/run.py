@@ -202,6 +202,8 @@ class Effect(models.Model):
 
     DEAD = (State.VOID, State.FAILED)
 
+    REPEATABLE = (Klass.KEYED, Klass.NATURAL)
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     run = models.ForeignKey(Run, models.PROTECT, related_name="effects")
     task = models.ForeignKey(Task, models.PROTECT, null=True, related_name="effects")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -24,12 +24,14 @@ class Judgement:
 @dataclass(slots=True)
 class Complete:
     """The step is done. `judgement` is None where the decision was already recorded (a person's answer).
-    `on_record(now)` runs in the recording transaction and may write what belongs to the result."""
+    `on_record(now)` runs in the recording transaction and may write what belongs to the result; `on_dropped(now)` runs
+    there instead when the result came too late."""
 
     output: dict[str, Any]
     judgement: Judgement | None = field(default_factory=Judgement)
     skipped: bool = False
     on_record: Callable[[datetime], None] | None = None
+    on_dropped: Callable[[datetime], None] | None = None
 
 
 @dataclass(slots=True)
@@ -57,9 +59,10 @@ class SendBack:
 @dataclass(slots=True)
 class Retry:
     """It may work later. `at_once` repeats without backoff (self-correction), still within the step's bound.
-    `on_hold` waits for a person to release something and does not count as an attempt."""
+    `on_hold` waits for a person to release something and does not count as an attempt. `after` replaces the backoff."""
 
     error: str
+    after: timedelta | None = None
     at_once: bool = False
     on_hold: bool = False
     objections: list[str] = field(default_factory=list)
@@ -72,6 +75,7 @@ class Fail:
     error: str
     kind: str = "step-failed"
     on_record: Callable[[datetime], None] | None = None
+    on_dropped: Callable[[datetime], None] | None = None
 
 
 @dataclass(slots=True)

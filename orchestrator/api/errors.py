@@ -1,0 +1,117 @@
+"""What the API answers instead of "done": one form for every refusal, whoever makes it."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from orchestrator import services
+
+logger = logging.getLogger(__name__)
+
+CODES = {
+    400: "bad_request",
+    401: "unauthenticated",
+    403: "not_allowed",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "invalid",
+    429: "too_many_requests",
+    500: "internal_error",
+    503: "unavailable",
+}
+NOT_FOUND = "There is nothing here that you may see."
+
+
+class ApiError(Exception):
+    """A refusal: HTTP status, message for whoever called, and [(field, message)] where fields are to blame."""
+
+    def __init__(self, status: int, message: str, errors: Sequence[tuple[str, str]] = (), *, code: str = ""):
+        super().__init__(message)
+        self.status, self.errors, self.code = status, list(errors), code or CODES[status]
+
+
+def problem(status: int, message: str, errors: Sequence[tuple[str, str]] = (), *, code: str = "") -> HttpResponse:
+    """The answer that carries a refusal."""
+    return refusal(
+        status,
+        {
+            "code": code or CODES.get(status, "error"),
+            "message": message,
+            "errors": [{"field": field, "message": text} for field, text in errors],
+        },
+    )
+
+
+def refusal(status: int, body: dict[str, Any]) -> HttpResponse:
+    response = JsonResponse(body, status=status)
+    if status == 401:
+        response["WWW-Authenticate"] = "Bearer"  # RFC 6750, section 3
+    return response
+
+
+def invalid(*errors: tuple[str, str]) -> ApiError:
+    return ApiError(422, "; ".join(f"{field}: {message}" for field, message in errors), errors)
+
+
+def handle(api: NinjaAPI) -> None:
+    """Gives `api` an answer to every exception."""
+    api.add_exception_handler(ApiError, _refused)
+    api.add_exception_handler(HttpError, _http_error)
+    api.add_exception_handler(ValidationError, _unfit)
+    api.add_exception_handler(Http404, lambda request, error: problem(404, NOT_FOUND))
+    api.add_exception_handler(RequestDataTooBig, lambda request, error: problem(413, "body: larger than is taken"))
+    api.add_exception_handler(SuspiciousOperation, lambda request, error: problem(400, "The request cannot be read."))
+    api.add_exception_handler(services.InputInvalid, lambda request, error: problem(422, str(error), error.errors))
+    api.add_exception_handler(services.UnknownWorkflow, lambda request, error: problem(404, NOT_FOUND))
+    api.add_exception_handler(services.KeyReused, _key_reused)
+    api.add_exception_handler(services.Conflict, lambda request, error: problem(409, str(error)))
+    api.add_exception_handler(OperationalError, _unavailable)
+    api.add_exception_handler(Exception, _failed)
+
+
+def _refused(request: HttpRequest, error: ApiError) -> HttpResponse:
+    return problem(error.status, str(error), error.errors, code=error.code)
+
+
+def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    if isinstance(error.__cause__, ApiError):  # how the framework passes on what a parser raises
+        return _refused(request, error.__cause__)
+    if error.status_code == 401:
+        return problem(401, "Authorization: expected 'Bearer TOKEN' with a token that is valid")
+    return problem(error.status_code, str(error))
+
+
+def _unfit(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    errors = [(_field(found["loc"]), found["msg"]) for found in error.errors]
+    return problem(422, "; ".join(f"{field}: {message}" for field, message in errors), errors)
+
+
+def _field(place: Sequence[str | int]) -> str:
+    """`("body", "body", "documents", 0)` is `documents.0`, `("query", "status")` is `status`."""
+    inner = place[2:] if place[0] == "body" else place[1:]
+    return ".".join(map(str, inner)) or "body"
+
+
+def _key_reused(request: HttpRequest, error: services.KeyReused) -> HttpResponse:
+    return problem(422, str(error), [("Idempotency-Key", "was used before with another body")], code="key_reused")
+
+
+def _unavailable(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    logger.exception("the database did not answer")
+    response = problem(503, "The database does not answer. Send the same request again.")
+    response["Retry-After"] = "5"
+    return response
+
+
+def _failed(request: HttpRequest, error: Exception) -> HttpResponse:
+    logger.exception("%s %s failed", request.method, request.path)
+    return problem(500, "Something went wrong on our side; it has been noted.")

@@ -1,0 +1,152 @@
+"""What is read strictly: JSON that can be read in one way only, and parameters that the call knows.
+
+Refused are duplicate keys, NaN and numbers beyond a double, lone surrogates and NUL characters, nesting beyond
+MAX_DEPTH and more than MAX_VALUES values, other media types, compressed bodies, repeated and unknown parameters.
+"""
+
+import inspect
+import json
+import math
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
+from django.http.response import HttpResponseBase
+from django.utils.datastructures import MultiValueDict
+from ninja.parser import Parser
+
+from .errors import NOT_FOUND, ApiError, invalid, problem
+
+MAX_DEPTH = 40
+MAX_VALUES = 50_000
+FORM_OVERHEAD = 100_000  # bytes of a multipart body around the file itself
+View = Callable[..., HttpResponseBase]
+
+
+class StrictParser(Parser):
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        if request.content_type != "application/json":
+            raise ApiError(415, f"Content-Type: {request.content_type or 'none'}; expected application/json")
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            raise ApiError(415, "Content-Encoding: expected none")
+        return read_json(request.body)
+
+    def parse_querydict(self, data: MultiValueDict, list_fields: list[str], request: HttpRequest) -> dict[str, Any]:
+        is_upload = not isinstance(data, QueryDict)
+        if is_upload and request.content_type != "multipart/form-data":
+            raise ApiError(415, f"Content-Type: {request.content_type or 'none'}; expected multipart/form-data")
+        return super().parse_querydict(data, list_fields, request)
+
+
+def read_json(body: bytes) -> Any:
+    """The value of a JSON text (RFC 8259), strictly. ApiError 400 says what is wrong with it."""
+    try:
+        value = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_number
+        )
+    except RecursionError:
+        raise ApiError(400, f"body: nested more than {MAX_DEPTH} deep") from None
+    except ValueError as error:
+        raise ApiError(400, f"body: no JSON that can be read: {error}") from None
+    _bounded(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r:.80} stands there twice")
+    return found
+
+
+def _constant(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.40} is larger than any number that is taken")
+    return number
+
+
+def _bounded(value: Any) -> None:
+    """Level by level, so that no depth of nesting costs a stack."""
+    level, depth, seen = [value], 0, 0
+    while level:
+        depth, seen = depth + 1, seen + len(level)
+        if depth > MAX_DEPTH:
+            raise ApiError(400, f"body: nested more than {MAX_DEPTH} deep")
+        if seen > MAX_VALUES:
+            raise ApiError(400, f"body: more than {MAX_VALUES} values")
+        level = [inner for item in level for inner in _inside(item)]
+
+
+def _inside(item: Any) -> Iterable[Any]:
+    if isinstance(item, str):
+        _check_text(item)
+    if isinstance(item, dict):
+        for key in item:
+            _check_text(key)
+        return item.values()
+    return item if isinstance(item, list) else ()
+
+
+def _check_text(text: str) -> None:
+    if not is_storable(text):
+        raise ApiError(400, "body: text with a NUL character or half a character (a lone surrogate)")
+
+
+def is_storable(text: str) -> bool:
+    """Neither NUL, which PostgreSQL cannot hold, nor a lone surrogate, which UTF-8 cannot carry."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def known_parameters(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuses query parameters that the call does not take, or that are given twice: nothing is silently ignored."""
+    known = set(inspect.signature(view).parameters) - {"request"}
+
+    @wraps(view)
+    def checked(request: HttpRequest, **values: Any) -> Any:
+        found = [objection for name, given in request.GET.lists() for objection in _unfit(name, given, known)]
+        if found:
+            raise invalid(*found)
+        return view(request, **values)
+
+    return checked
+
+
+def _unfit(name: str, given: list[str], known: set[str]) -> Iterable[tuple[str, str]]:
+    if name not in known:
+        yield name, "is no parameter of this call"
+    elif len(given) > 1:
+        yield name, f"is given {len(given)} times; expected once"
+    elif not is_storable(given[0]):
+        yield name, "holds a character that no text has"
+
+
+def guarded(view: View) -> View:
+    """Around a whole view: bodies too large are refused unread, and refusals of the framework get our form."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
+        most = settings.DOCUMENT_MAX_BYTES + FORM_OVERHEAD
+        if int(request.META.get("CONTENT_LENGTH") or 0) > most:
+            return problem(413, f"body: larger than {most} bytes")
+        try:
+            response = view(request, *args, **values)
+        except Http404:  # the root of the API is an address, and nothing is there
+            return problem(404, NOT_FOUND)
+        return _not_allowed(response) if isinstance(response, HttpResponseNotAllowed) else response
+
+    return answer
+
+
+def _not_allowed(response: HttpResponse) -> HttpResponse:
+    told = problem(405, f"This address takes {response['Allow']}.")
+    told["Allow"] = response["Allow"]
+    return told

@@ -1,0 +1,1 @@
+"""Plays data sets of known truth through the shipped flows and counts what came out right."""
