@@ -5,7 +5,6 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from orchestrator.health import healthz, readyz
 from orchestrator.api import api, not_found
 from orchestrator.health import healthz, readyz
 from orchestrator.pages import documents, holds, runs, start
