@@ -58,12 +58,18 @@ def open_review(*, task: Task, queue: Queue, built: Built, now: datetime) -> Rev
         packet_digest=built.digest,
         policy_digest=effects.policy_digest_of(task.run),
         opened_at=now,
-        due_at=now + timedelta(minutes=queue.policy.sla_minutes),
+        due_at=due_at(task.run, queue, now),
     )
     review.save(force_insert=True)
     rules = [reason["rule"] for reason in review.reasons]
     told(review, "review.opened", SYSTEM, digest=built.digest, rules=rules, levels=[v["group"] for v in review.levels])
     return review
+
+
+def due_at(run: Run, queue: Queue, now: datetime) -> datetime:
+    """By the queue's time, or earlier where whoever started the run wants it decided sooner."""
+    by_queue = now + timedelta(minutes=queue.policy.sla_minutes)
+    return min(by_queue, run.deadline) if run.deadline else by_queue
 
 
 def next_round(task: Task) -> int:

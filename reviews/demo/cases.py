@@ -114,7 +114,7 @@ class DemoCase:
     due_in: timedelta = timedelta(days=2)
 
 
-HOURS = (1.5, 5, 26, 52, -3, 0.75, 8, 30, 75, 3, -20, 6, 49, 100, 12)
+HOURS = (1.5, 5, 26, 52, 40, 0.75, 8, 30, 75, 3, 20, 6, 49, 100, 12)
 
 
 class Book:
