@@ -257,7 +257,7 @@ def settle(effect: Effect, state: str, *, now: datetime, ref: str = "", error: s
     return bool(moved)
 
 
-def note_late(effect: Effect, *, now: datetime, ref: str = "", error: str = "") -> None:
+def note_late(effect: Effect, now: datetime, *, ref: str = "", error: str = "") -> None:
     """An answer that came after its task was given to somebody else. Another reference than the one recorded is the
     sign of a second booking."""
     row = Effect.objects.select_related("run").get(pk=effect.pk)

@@ -63,7 +63,7 @@ def claim(lane: str = FAST_LANE, limit: int = BATCH) -> list[Work]:
 
 def _held(row: Task, pinned: Pinned, case: Case) -> Work:
     step = pinned.definition.step(row.step)
-    return Work(row.pk, pinned, step, fence=row.fence + 1, attempt=row.attempts + 1, case=case)
+    return Work(row.pk, pinned, step, fence=row.fence + 1, attempt=row.attempts + 1, case=case, objections=row.objections or ())
 
 
 def execute(work: Work) -> Outcome:

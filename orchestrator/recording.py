@@ -24,6 +24,7 @@ from .policies import gate
 from .steps.base import Work
 from .steps.outcomes import Complete, Defer, Fail, Judgement, Outcome, Reject, Retry, SendBack, Suspend
 
+MAX_OBJECTIONS, MAX_OBJECTION = 20, 300  # how many, and how long each, the next attempt is told
 HOLD_PAUSE = timedelta(seconds=5)
 
 
@@ -70,7 +71,7 @@ class Recording:
         self._move()
         insert_rows(self.decisions)
         record_many(self.entries, at=self.now)
-        self._run_hooks(good)
+        self._run_hooks()
         self._settle(good)
         return self.opened
 
@@ -179,7 +180,7 @@ class Recording:
         if work.attempt >= work.step.retry.max_attempts and not outcome.on_hold:
             self._fail(work, "retries-exhausted", f"{outcome.error} (after {work.attempt} attempts)")
             return
-        pause = timedelta(0) if outcome.at_once else backoff.full_jitter(work.step.retry, work.attempt)
+        pause = timedelta(0) if outcome.at_once else outcome.after or backoff.full_jitter(work.step.retry, work.attempt)
         transitions.move_tasks(
             [work.task_id],
             [Task.Status.RUNNING],
@@ -188,6 +189,7 @@ class Recording:
             lease_until=None,
             attempts=work.attempt - outcome.on_hold,
             error=outcome.error[:500],
+            objections=[text[:MAX_OBJECTION] for text in outcome.objections[:MAX_OBJECTIONS]] or None,
         )
         self._tell("task.retried", work, error=outcome.error, attempt=work.attempt, objections=outcome.objections)
 
@@ -223,9 +225,9 @@ class Recording:
             ids = [work.task_id for work in works]
             transitions.move_tasks(ids, [Task.Status.RUNNING], status, lease_until=None, ended_at=ended)
 
-    def _run_hooks(self, good: Sequence[tuple[Work, Outcome]]) -> None:
-        for _, outcome in good:
-            hook = getattr(outcome, "on_record", None)
+    def _run_hooks(self) -> None:
+        for work, outcome in self.results:
+            hook = getattr(outcome, "on_record" if self._holds(work) else "on_dropped", None)
             if hook is not None:
                 hook(self.now)
 
@@ -252,6 +254,8 @@ def consequences(run: Run, work: Work, outcome: Outcome, now: datetime) -> None:
         endings.end(run, Run.Status.REJECTED, outcome=outcome.reason, now=now)
     elif isinstance(outcome, Fail | Retry):
         row = Task.objects.get(pk=work.task_id)
+        if run.status == Run.Status.CANCELLING and isinstance(outcome, Fail) and outcome.kind == "effect-refused":
+            _not_done(row, work, now)
         if row.status == Task.Status.INCIDENT:
             kind = outcome.kind if isinstance(outcome, Fail) else "retries-exhausted"
             endings.open_incident(run, kind=kind, detail=row.error, now=now, task_id=row.pk)
@@ -262,6 +266,13 @@ def consequences(run: Run, work: Work, outcome: Outcome, now: datetime) -> None:
             endings.go_on(run, now=now)
     elif work.evaluation is not None and work.evaluation.route in gate.AT_ONCE:
         gate.act(run, work, now)
+
+
+def _not_done(row: Task, work: Work, now: datetime) -> None:
+    """Refused by the outside while the run is being cancelled: nothing happened, so nothing has to be taken back."""
+    if not work.step.undoes:
+        transitions.move_tasks([row.pk], [Task.Status.INCIDENT], Task.Status.CANCELLED, ended_at=now)
+        row.status = Task.Status.CANCELLED
 
 
 def _actor(judgement: Judgement | None) -> Actor:

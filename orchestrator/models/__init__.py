@@ -2,7 +2,7 @@ from .access import ApiToken
 from .document import Document, DocumentPage
 from .ledger import LedgerEntry
 from .policy import Policy, PolicyRule, PolicyVersion
-from .run import Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task
+from .run import Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task, Wait
 from .workflow import AgentAccount, DataSource, ExchangeRate, SourceRow, Workflow, WorkflowVersion
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "RunDocument",
     "SourceRow",
     "Task",
+    "Wait",
     "Workflow",
     "WorkflowVersion",
 ]

@@ -47,6 +47,8 @@ class Run(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
     deadline = models.DateTimeField(null=True)
+    priority = models.PositiveSmallIntegerField(default=0, help_text="0 to 3; how far its steps go ahead of others.")
+    parent = models.ForeignKey("Task", models.PROTECT, null=True, related_name="children")
     documents = models.ManyToManyField(Document, through="RunDocument", related_name="runs")
 
     class Meta:
@@ -114,6 +116,7 @@ class Task(models.Model):
     ready_at = models.DateTimeField(null=True, help_text="Set exactly while claimable, perhaps in the future.")
     lease_until = models.DateTimeField(null=True, help_text="Set exactly while leased.")
     error = models.CharField(max_length=500, blank=True)
+    objections = models.JSONField(null=True, help_text="What the validator said about the last try.")
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 
@@ -136,6 +139,31 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return f"{self.step} of {self.run_id}"
+
+
+class Wait(models.Model):
+    """What a waiting task waits for: a time, an event of that name and correlation, or whichever is first. One per
+    task and round, so that a step entered twice does not wait twice."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    task = models.ForeignKey(Task, models.PROTECT, related_name="waits")
+    round = models.PositiveIntegerField()
+    event = models.CharField(max_length=100, blank=True)
+    correlation = models.CharField(max_length=200, blank=True)
+    due_at = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    data = models.JSONField(null=True, help_text="What the event said.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "round"], name="one_wait_per_task_and_round")]
+        indexes = [
+            models.Index(fields=["due_at"], name="wait_due", condition=Q(ended_at__isnull=True)),
+            models.Index(fields=["event", "correlation"], name="wait_event", condition=Q(ended_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event or 'a time'}: {self.correlation or self.due_at}"
 
 
 class Decision(models.Model):

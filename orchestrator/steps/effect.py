@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
+from audit.log import database_now
 from orchestrator import effects
 from orchestrator.connectors.actions import connector_for, get_action
-from orchestrator.connectors.base import Confirmed, InDoubt, Refused, Reply
+from orchestrator.connectors.base import Confirmed, Connector, InDoubt, Refused, Reply
 from orchestrator.definitions import Step
 from orchestrator.digests import digest
 from orchestrator.models import DataSource, Effect, SourceRow
 
 from .base import StepHandler, Work
 from .outcomes import Complete, Fail, Judgement, Outcome, Retry
-
-REPEATABLE = (Effect.Klass.KEYED, Effect.Klass.NATURAL)
 
 
 class EffectStep(StepHandler):
@@ -23,14 +23,12 @@ class EffectStep(StepHandler):
         return "effects"
 
     def execute(self, work: Work) -> Outcome:
+        if not work.step.target:
+            return Fail(f"no effect is named that takes back {work.step.undoes}", kind="not-compensable")
+        allowed = bool(work.step.undoes) or reviews_skipped(work)
         try:
             effect = effects.grant(
-                work.run_id,
-                work.task_id,
-                work.fence,
-                work.step,
-                work.case,
-                authorised_by_policy=reviews_skipped(work),
+                work.run_id, work.task_id, work.fence, work.step, work.case, authorised_by_policy=allowed
             )
         except effects.OnHold as error:
             return Retry(str(error), on_hold=True)
@@ -38,7 +36,8 @@ class EffectStep(StepHandler):
             return Fail(str(error), kind="effect-not-authorised")
         if effect is None:
             return Retry("the run is held", on_hold=True)
-        return outcome_of(work, effect, send(effect))
+        connector = connector_for(effect.kind)
+        return outcome_of(work, effect, connector, send(effect, connector))
 
 
 def reviews_skipped(work: Work) -> bool:
@@ -48,27 +47,41 @@ def reviews_skipped(work: Work) -> bool:
     return all(work.case.data.get(name, {}).get("verdict") == "skipped" for name in reviews)
 
 
-def send(effect: Effect) -> Reply:
-    """One attempt. Before a repeat the outside is asked whether the first one arrived."""
-    connector, sent = connector_for(effect.kind), effects.sent_of(effect)
-    if effect.attempts > 1:
-        known = connector.find(sent)
-        if known is not None and not isinstance(known, InDoubt):
-            return known
+def send(effect: Effect, connector: Connector) -> Reply:
+    """One attempt. Before a repeat the outside is asked whether the first one arrived; where a repeat could be a second
+    booking, asking is all that is done."""
+    sent = effects.sent_of(effect)
+    if effect.attempts == 1:
+        return connector.send(sent)
+    known = connector.find(sent) if effect.klass != Effect.Klass.NEITHER else None
+    if known is not None and not isinstance(known, InDoubt):
+        return known
+    if not may_repeat(effect, connector):
+        return InDoubt("sent before, and what became of it cannot be told")
     return connector.send(sent)
 
 
-def outcome_of(work: Work, effect: Effect, reply: Reply) -> Outcome:
+def may_repeat(effect: Effect, connector: Connector) -> bool:
+    """Half of the time the outside remembers keys is left as a margin."""
+    first = effect.sent_at or effect.authorised_at
+    return effect.klass in Effect.REPEATABLE and database_now() < first + connector.retention / 2
+
+
+def outcome_of(work: Work, effect: Effect, connector: Connector, reply: Reply) -> Outcome:
     match reply:
         case Confirmed():
-            output = {"ref": reply.ref, "key": effect.key, "kind": effect.kind, "payload": effect.payload}
             judgement = Judgement(actor=effect.connector, verdict="confirmed", rationale=f"Confirmed as {reply.ref}.")
-            return Complete(output, judgement, on_record=confirmed(work, effect, reply.ref))
+            late = partial(effects.note_late, effect, ref=reply.ref)
+            hook = confirmed(work, effect, reply.ref)
+            return Complete(effects.output_of(effect, reply.ref), judgement, on_record=hook, on_dropped=late)
         case Refused():
-            return Fail(reply.reason, "effect-refused", settled(effect, Effect.State.FAILED, error=reply.reason))
-    if effect.klass in REPEATABLE and work.attempt < work.step.retry.max_attempts:
+            late = partial(effects.note_late, effect, error=reply.reason)
+            return Fail(reply.reason, "effect-refused", settled(effect, Effect.State.FAILED, reply.reason), late)
+    if effect.klass in Effect.REPEATABLE and work.attempt < work.step.retry.max_attempts:
         return Retry(reply.reason)
-    return Fail(reply.reason, "effect-in-doubt", settled(effect, Effect.State.UNKNOWN, error=reply.reason))
+    if effect.klass == Effect.Klass.QUERYABLE and effect.attempts == 1:
+        return Retry(reply.reason, after=connector.settle_window)
+    return Fail(reply.reason, "effect-in-doubt", settled(effect, Effect.State.UNKNOWN, reply.reason))
 
 
 def confirmed(work: Work, effect: Effect, ref: str) -> Callable[[datetime], None]:
@@ -89,8 +102,8 @@ def remember(work: Work, effect: Effect) -> None:
     SourceRow.objects.update_or_create(source=source, key=effect.key, defaults={"data": row, "digest": digest(row)})
 
 
-def settled(effect: Effect, state: str, *, ref: str = "", error: str = "") -> Callable[[datetime], None]:
+def settled(effect: Effect, state: str, error: str) -> Callable[[datetime], None]:
     def on_record(now: datetime) -> None:
-        effects.settle(effect, state, now=now, ref=ref, error=error)
+        effects.settle(effect, state, now=now, error=error)
 
     return on_record
