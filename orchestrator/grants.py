@@ -1,5 +1,7 @@
 """Object permissions, given and taken with an event that says by whom."""
 
+from typing import Any
+
 from django.contrib.auth.models import AbstractBaseUser, Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
@@ -30,11 +32,11 @@ def take(codename: str, to: Holder, obj: models.Model, *, actor: AbstractBaseUse
     return bool(taken)
 
 
-def _rows(codename: str, to: Holder, obj: models.Model) -> tuple[models.Manager, dict[str, object]]:
+def _rows(codename: str, to: Holder, obj: models.Model) -> tuple[models.Manager, dict[str, Any]]:
     """Guardian's table for that kind of holder, and what the grant looks like in it."""
     kind = ContentType.objects.get_for_model(obj)
     permission = Permission.objects.get(content_type=kind, codename=codename)
-    values: dict[str, object] = {"permission": permission, "content_type": kind, "object_pk": str(obj.pk)}
+    values: dict[str, Any] = {"permission": permission, "content_type": kind, "object_pk": str(obj.pk)}
     if isinstance(to, Group):
         return GroupObjectPermission.objects, values | {"group": to}
     return UserObjectPermission.objects, values | {"user": to}

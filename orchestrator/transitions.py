@@ -5,6 +5,8 @@ database's guard triggers are made from these tables.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
 
 from django.db import models
 
@@ -83,16 +85,16 @@ def _guarded(
     return rows.update(**{field: target}, **values)
 
 
-def move_runs(ids: Iterable, sources: Iterable[str], target: str, **values) -> int:
+def move_runs(ids: Iterable[UUID], sources: Iterable[str], target: str, **values: Any) -> int:
     """Compare-and-set of run statuses; returns how many moved. Fewer than asked: somebody else was first."""
     return _guarded(Run, RUN, "status", ids, sources, target, values)
 
 
-def move_tasks(ids: Iterable, sources: Iterable[str], target: str, **values) -> int:
+def move_tasks(ids: Iterable[UUID], sources: Iterable[str], target: str, **values: Any) -> int:
     """As move_runs, for tasks. Callers set ready_at and lease_until, which constraints tie to the status."""
     return _guarded(Task, TASK, "status", ids, sources, target, values)
 
 
-def move_effects(ids: Iterable, sources: Iterable[str], target: str, **values) -> int:
+def move_effects(ids: Iterable[UUID], sources: Iterable[str], target: str, **values: Any) -> int:
     """As move_runs, for effects."""
     return _guarded(Effect, EFFECT, "state", ids, sources, target, values)

@@ -1,9 +1,10 @@
 """The demo's cases: every way an invoice can be right or wrong, at a company that does not exist. Pure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from .invoices import Invoice, Line, Party, as_cii, as_ubl
 
@@ -143,11 +144,21 @@ class Book:
             currency=currency,
         )
 
-    def case(self, title: str, vendor: Vendor, invoice: Invoice, order: Invoice | None, **more: object) -> DemoCase:
-        write: Callable[[Invoice], bytes] = as_cii if self.count % 4 == 0 else as_ubl
-        content = more.pop("content", None) or write(invoice)
+    def case(
+        self,
+        title: str,
+        vendor: Vendor,
+        invoice: Invoice,
+        order: Invoice | None,
+        *,
+        content: bytes = b"",
+        received: dict[str, Decimal] | None = None,
+        paid: tuple[dict[str, str], ...] = (),
+    ) -> DemoCase:
+        """The case as it arrives; every fourth is written as CII."""
+        content = content or (as_cii if self.count % 4 == 0 else as_ubl)(invoice)
         due = timedelta(hours=HOURS[self.count % len(HOURS)])
-        return DemoCase(title, f"{invoice.number}.xml", content, invoice, vendor, order, due_in=due, **more)
+        return DemoCase(title, f"{invoice.number}.xml", content, invoice, vendor, order, received or {}, paid, due)
 
 
 def cases(today: date) -> list[DemoCase]:
@@ -186,7 +197,7 @@ def _clean(book: Book) -> Iterator[DemoCase]:
     yield book.case("price per hundred", KESTREL, invoice, invoice)
 
 
-def _with_line(invoice: Invoice, index: int, **changes: object) -> Invoice:
+def _with_line(invoice: Invoice, index: int, **changes: Any) -> Invoice:
     lines = list(invoice.lines)
     lines[index] = replace(lines[index], **changes)
     return invoice.but(lines=tuple(lines))

@@ -86,7 +86,7 @@ def reader_of(request: Any) -> tuple[Preference, bool]:
     people = get_user_model().objects.filter(pk=request.user.pk).annotate(may_hold=may_hold)
     row = people.values("may_hold", *(f"preference__{name}" for name in names)).get()
     liked = {name: row[f"preference__{name}"] for name in names if row[f"preference__{name}"] is not None}
-    return Preference(user=request.user, **liked), row["may_hold"] or request.user.is_superuser
+    return Preference(user=request.user, **liked), row["may_hold"]
 
 
 def toast_of(kept: dict[str, str] | None) -> Toast | None:
