@@ -27,7 +27,9 @@ class Sheet:
         self.parts.append(f"BT /F1 {size} Tf {gray} g {mode} Tr 1 0 0 1 {x} {842 - y} Tm ({escaped}) Tj ET")
         return self
 
-    def rows(self, x: float, y: float, rows: list[tuple[str, ...]], *, columns: float = 150, step: float = 16) -> "Sheet":
+    def rows(
+        self, x: float, y: float, rows: list[tuple[str, ...]], *, columns: float = 150, step: float = 16
+    ) -> "Sheet":
         for number, row in enumerate(rows):
             for column, words in enumerate(row):
                 self.text(x + column * columns, y + number * step, words)
@@ -49,7 +51,9 @@ def pdf(*sheets: Sheet, catalog: str = "") -> bytes:
         image = ""
         if sheet.picture:
             width, height = sheet.picture_size
-            head = f"<</Type/XObject/Subtype/Image/Width {width}/Height {height}/ColorSpace/DeviceRGB/BitsPerComponent 8"
+            head = (
+                f"<</Type/XObject/Subtype/Image/Width {width}/Height {height}/ColorSpace/DeviceRGB/BitsPerComponent 8"
+            )
             objects.append(_stream(f"{head}/Filter/DCTDecode", sheet.picture))
             image = f"/XObject<</I1 {len(objects)} 0 R>>"
         objects.append(_stream("<<", "\n".join(sheet.parts).encode("cp1252")))
@@ -91,10 +95,17 @@ def german_invoice(*, gross: str = "1.190,00", number: str = "2024-0815") -> She
     sheet.rows(60, 140, [("Bäckerei Sommer KG",), ("Marktplatz 3",), ("24937 Flensburg",)], step=13)
     sheet.text(60, 240, f"Rechnung Nr. {number} vom 05.03.2024", size=14)
     sheet.rows(60, 270, [("Bestellnummer:", "B-7731"), ("Zahlbar bis:", "04.04.2024")])
-    sheet.rows(60, 330, [("Beschreibung", "Menge", "Einzelpreis", "Betrag"), ("Wartung", "4", "250,00", "1.000,00 €")], columns=120)
+    sheet.rows(
+        60,
+        330,
+        [("Beschreibung", "Menge", "Einzelpreis", "Betrag"), ("Wartung", "4", "250,00", "1.000,00 €")],
+        columns=120,
+    )
     totals = [("Nettobetrag", "1.000,00 €"), ("Umsatzsteuer 19 %", "190,00 €"), ("Gesamtbetrag", f"{gross} €")]
     sheet.rows(300, 400, totals)
-    sheet.rows(60, 760, [("Nordlicht Technik GmbH", "USt-IdNr. DE136695976"), ("Hafenweg 7", "IBAN DE02120300000000202051")])
+    sheet.rows(
+        60, 760, [("Nordlicht Technik GmbH", "USt-IdNr. DE136695976"), ("Hafenweg 7", "IBAN DE02120300000000202051")]
+    )
     return sheet
 
 

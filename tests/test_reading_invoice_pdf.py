@@ -45,7 +45,11 @@ def test_a_german_letter_is_read_whole_and_passes():
 def test_an_english_invoice_with_label_columns_is_read():
     sheet = Sheet().rows(60, 60, [("Seller",), ("Fenwick Tools Ltd",), ("12 Mill Lane",), ("Leeds",)])
     sheet.rows(60, 160, [("Invoice number", "Invoice date", "Due date"), ("FT-20931", "14 May 2024", "13 June 2024")])
-    sheet.rows(300, 300, [("Subtotal", "£1,200.00"), ("VAT 20%", "£240.00"), ("Total due", "£1,440.00"), ("Total", "£1,440.00")])
+    sheet.rows(
+        300,
+        300,
+        [("Subtotal", "£1,200.00"), ("VAT 20%", "£240.00"), ("Total due", "£1,440.00"), ("Total", "£1,440.00")],
+    )
     reading = read(sheet)
     assert values(reading, "invoice_number", "issue_date", "due_date") == {
         "invoice_number": "FT-20931",
@@ -62,7 +66,12 @@ def test_an_english_invoice_with_label_columns_is_read():
 
 def test_a_french_invoice_with_a_deposit_is_read():
     sheet = Sheet().rows(60, 60, [("Facture n° F-2024-77", "Date de facture : 02/04/2024")], columns=240)
-    totals = [("Total HT", "2 000,00 €"), ("TVA 20 %", "400,00 €"), ("Total TTC", "2 400,00 €"), ("Acompte", "400,00 €")]
+    totals = [
+        ("Total HT", "2 000,00 €"),
+        ("TVA 20 %", "400,00 €"),
+        ("Total TTC", "2 400,00 €"),
+        ("Acompte", "400,00 €"),
+    ]
     reading = read(sheet.rows(300, 300, [*totals, ("Net à payer", "2 000,00 €")]))
     assert values(reading, "invoice_number", "gross_total", "prepaid", "payable") == {
         "invoice_number": "F-2024-77",
@@ -73,8 +82,12 @@ def test_a_french_invoice_with_a_deposit_is_read():
 
 
 def test_a_dutch_invoice_is_read():
-    sheet = Sheet().rows(60, 60, [("Factuurnummer: 2024118",), ("Factuurdatum: 3 mei 2024",), ("Vervaldatum: 2-6-2024",)])
-    reading = read(sheet.rows(300, 300, [("Exclusief BTW", "€ 100,00"), ("BTW 21%", "€ 21,00"), ("Totaal", "€ 121,00")]))
+    sheet = Sheet().rows(
+        60, 60, [("Factuurnummer: 2024118",), ("Factuurdatum: 3 mei 2024",), ("Vervaldatum: 2-6-2024",)]
+    )
+    reading = read(
+        sheet.rows(300, 300, [("Exclusief BTW", "€ 100,00"), ("BTW 21%", "€ 21,00"), ("Totaal", "€ 121,00")])
+    )
     assert values(reading, "invoice_number", "issue_date", "due_date", "net_total", "tax_total", "gross_total") == {
         "invoice_number": "2024118",
         "issue_date": "2024-05-03",
@@ -145,7 +158,12 @@ def test_lines_are_those_whose_quantity_times_price_makes_their_amount():
 
 
 def test_a_tilted_scan_is_read_like_a_straight_one():
-    lines = ["Rechnung Nr. 4711 vom 13.06.2018", "Nettobetrag  100,00 EUR", "Umsatzsteuer 19 %  19,00 EUR", "Gesamtbetrag  119,00 EUR"]
+    lines = [
+        "Rechnung Nr. 4711 vom 13.06.2018",
+        "Nettobetrag  100,00 EUR",
+        "Umsatzsteuer 19 %  19,00 EUR",
+        "Gesamtbetrag  119,00 EUR",
+    ]
     reading = read_invoice_pages([recognised(lines)])
     assert values(reading, "invoice_number", "net_total", "tax_total", "gross_total", "currency") == {
         "invoice_number": "4711",

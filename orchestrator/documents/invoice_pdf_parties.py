@@ -101,7 +101,8 @@ def read_names(sheet: Sheet, blocks: list[Block]) -> dict[str, ReadValue]:
     proposals: dict[str, list[Found]] = {"seller": [], "buyer": []}
     for block in blocks:
         proposals[block.party].extend(_names_in_block(block))
-    customers = {squeeze(name) for _, name, _, _ in proposals["buyer"]}
+    windowed = (name for source, name, _, _ in _addresses(sheet, set()) if source == "window")
+    customers = {squeeze(name) for name in (*(name for _, name, _, _ in proposals["buyer"]), *windowed)}
     proposals["seller"].extend(found for found in _sender_places(sheet) if squeeze(found[1]) not in customers)
     sellers = _weigh(sheet, proposals["seller"])
     taken = {squeeze(name.text) for name in sellers[:1]}
@@ -292,7 +293,7 @@ def _is_in_window(page: Page, block: list[Cell]) -> bool:
     """Whether a sender line stands right over the address, as in the window of an envelope (DIN 5008)."""
     for row in page.rows:
         if list(_sender_line(row)) and -block[0].height < block[0].y0 - row.y1 < 4 * block[0].height:
-            return any(abs(cell.x0 - block[0].x0) < 4 * block[0].height for cell in row.cells)
+            return abs(row.cells[0].x0 - block[0].x0) < 4 * block[0].height
     return False
 
 

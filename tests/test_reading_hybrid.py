@@ -1,0 +1,84 @@
+"""A PDF with embedded data: the data is read, the page is its witness, and each difference is put before a person."""
+
+import pytest
+
+from orchestrator.documents.hybrid import merge, read_attachments
+from orchestrator.documents.pdf import read_pdf
+from orchestrator.documents.sandbox import PASS_CONFIDENCE, read_document
+from tests.reading_papers import DATA, german_invoice, pdf, with_attachment
+
+SAMPLE = DATA / "invoice_pdf/files/hybrid/fx-en16931-miete.pdf"
+pytestmark = pytest.mark.skipif(not SAMPLE.exists(), reason="the shared data is not there: set COUNTERSIGN_DATA")
+
+
+def embedded() -> bytes:
+    return read_pdf(SAMPLE.read_bytes()).attachments[0][1]
+
+
+def page_only() -> bytes:
+    return (DATA / "invoice_pdf/files/plain/fx-en16931-miete.pdf").read_bytes()
+
+
+def stops(data: bytes) -> dict[str, set[str]]:
+    """The fields of each stopping check."""
+    found: dict[str, set[str]] = {}
+    for check in read_document(data).reading.checks:
+        if check.severity == "stop":
+            found.setdefault(check.id, set()).update(check.fields)
+    return found
+
+
+def test_data_and_page_that_agree_pass_with_both_as_evidence():
+    result = read_document(SAMPLE.read_bytes())
+    gross = result.reading.fields["gross_total"]
+    assert result.reading.reader.startswith("hybrid")
+    assert gross.readings["xml"] == gross.readings["page"] == "340.96"
+    assert any(passage.page == 4 and passage.box for passage in gross.passages)
+    assert result.reading.confidence >= PASS_CONFIDENCE["invoice"]
+    assert stops(SAMPLE.read_bytes()) == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "check", "field"),
+    [
+        (b">340.96<", b">940.96<", "page-differs", "gross_total"),
+        (b">9314110911/00/M/00/N<", b">9314110911/00/M/00/X<", "page-differs", "invoice_number"),
+        (b">MUSTER-Autovermietung<", b">Andere Firma GmbH<", "page-differs", "seller.name"),
+    ],
+)
+def test_data_that_says_something_else_than_the_page_stops(old, new, check, field):
+    assert old in embedded()
+    found = stops(with_attachment(page_only(), "factur-x.xml", embedded().replace(old, new)))
+    assert field in found[check]
+
+
+def test_two_different_invoices_in_one_file_stop():
+    other = embedded().replace(b">340.96<", b">1.00<")
+    twice = with_attachment(with_attachment(page_only(), "factur-x.xml", embedded()), "zugferd-invoice.xml", other)
+    assert "gross_total" in stops(twice)["embedded-xml-rival"]
+
+
+def test_broken_data_is_said_and_the_page_is_read():
+    reading = read_document(with_attachment(page_only(), "factur-x.xml", embedded()[:2000])).reading
+    assert "embedded-xml-unreadable" in {check.id for check in reading.checks}
+    assert reading.value("gross_total") == "340.96"
+
+
+def test_data_of_another_invoice_than_the_one_printed_stops():
+    found = stops(with_attachment(pdf(german_invoice()), "factur-x.xml", embedded()))
+    found.setdefault("not-on-page", set())
+    assert {"invoice_number", "gross_total", "seller.name"} <= found["page-differs"] | found["not-on-page"]
+
+
+def test_an_attachment_that_is_no_invoice_does_not_replace_the_page():
+    reading = read_document(with_attachment(pdf(german_invoice()), "readme.txt", b"only words")).reading
+    assert reading.reader == "invoice-page/1"
+
+
+def test_a_name_with_its_legal_form_is_the_same_party():
+    content = read_pdf(SAMPLE.read_bytes())
+    xml, problems = read_attachments(content.attachments)
+    page = xml.model_copy(deep=True)
+    page.fields["seller.name"].value = "MUSTER-Autovermietung GmbH"
+    assert problems == []
+    assert "seller.name" not in {name for check in merge(xml, page, content.pages).checks for name in check.fields}
