@@ -7,7 +7,6 @@ from functools import wraps
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 from pydantic import BaseModel, Field
@@ -15,6 +14,7 @@ from pydantic import BaseModel, Field
 from orchestrator.api.errors import refusal
 from orchestrator.api.paging import PAGE, Cursor, Limit, page
 from orchestrator.api.shapes import Body, Moment, Plain, refusals
+from orchestrator.http import Request
 from orchestrator.models import Decision
 from orchestrator.permissions import get_visible_or_404, is_agent, visible, visible_runs
 from orchestrator.run_document import moment
@@ -110,7 +110,7 @@ def telling_refusals(view: Callable[..., Any]) -> Callable[..., Any]:
     """What a review service refuses is the answer: 403 with the rule, 409 with what happened, 422 with the fields."""
 
     @wraps(view)
-    def told(request: HttpRequest, **values: Any) -> Any:
+    def told(request: Request, **values: Any) -> Any:
         try:
             return view(request, **values)
         except ReviewError as refused:
@@ -123,20 +123,20 @@ router.add_decorator(telling_refusals)
 decisions_router.add_decorator(telling_refusals)
 
 
-def people_only(request: HttpRequest) -> None:
+def people_only(request: Request) -> None:
     """Before anything is looked up: what an agent may see makes no difference to what it may decide."""
     if is_agent(request.user):
         raise NotAllowed("agent", "Agents never decide for people.")
 
 
-def get_review(request: HttpRequest, review_id: UUID) -> Review:
+def get_review(request: Request, review_id: UUID) -> Review:
     rows = Review.objects.select_related("run__version__workflow", "queue", "claimed_by").defer("packet")
     return get_visible_or_404(rows, request.user, pk=review_id)
 
 
 @router.get("", response={200: ReviewPage} | refusals(422))
 def list_reviews(
-    request: HttpRequest,
+    request: Request,
     status: Annotated[Status | None, Query(description="`open` stands for all that wait for an answer.")] = None,
     queue: Annotated[str, Query(max_length=60)] = "",
     cursor: Cursor = "",
@@ -172,7 +172,7 @@ PLAIN_FIELDS = ("status", "round", "level", "title", "number", "vendor", "amount
 
 
 @router.get("/{uuid:review_id}", response={200: ReviewShape} | refusals(404))
-def get_packet(request: HttpRequest, review_id: UUID) -> dict[str, Any]:
+def get_packet(request: Request, review_id: UUID) -> dict[str, Any]:
     """One round, as it is put before people. That you looked is recorded."""
     review = get_review(request, review_id)
     found = services.view(review=review, actor=request.user)
@@ -181,7 +181,7 @@ def get_packet(request: HttpRequest, review_id: UUID) -> dict[str, Any]:
 
 
 @router.post("/{uuid:review_id}/claim", response={200: ReviewSummary} | refusals(403, 404, 409))
-def claim_review(request: HttpRequest, review_id: UUID) -> dict[str, Any]:
+def claim_review(request: Request, review_id: UUID) -> dict[str, Any]:
     """Reserves it for you for 15 minutes; again, for 15 more."""
     people_only(request)
     services.claim(review_id=get_review(request, review_id).pk, actor=request.user)
@@ -189,7 +189,7 @@ def claim_review(request: HttpRequest, review_id: UUID) -> dict[str, Any]:
 
 
 @router.post("/{uuid:review_id}/release", response={200: ReviewSummary} | refusals(403, 404, 409))
-def release_review(request: HttpRequest, review_id: UUID) -> dict[str, Any]:
+def release_review(request: Request, review_id: UUID) -> dict[str, Any]:
     """Gives it back to its queue."""
     people_only(request)
     services.release(review_id=get_review(request, review_id).pk, actor=request.user)
@@ -197,7 +197,7 @@ def release_review(request: HttpRequest, review_id: UUID) -> dict[str, Any]:
 
 
 @router.post("/{uuid:review_id}/decide", response={200: Decided} | refusals(400, 403, 404, 409, 413, 415, 422))
-def decide_review(request: HttpRequest, review_id: UUID, body: DecideReview) -> dict[str, Any]:
+def decide_review(request: Request, review_id: UUID, body: DecideReview) -> dict[str, Any]:
     """Records your answer. 409 `stale` carries the difference to what you saw, `already_decided` the outcome."""
     people_only(request)
     return services.decide(
@@ -208,7 +208,7 @@ def decide_review(request: HttpRequest, review_id: UUID, body: DecideReview) -> 
 
 
 @decisions_router.post("/{uuid:decision_id}/undo", response={200: Undone} | refusals(403, 404, 409))
-def undo_decision(request: HttpRequest, decision_id: UUID) -> dict[str, Any]:
+def undo_decision(request: Request, decision_id: UUID) -> dict[str, Any]:
     """Takes your answer back while its undo window is open."""
     people_only(request)
     decision = get_object_or_404(Decision, pk=decision_id, run__in=visible_runs(request.user))

@@ -8,13 +8,14 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import CharField, Value
 from django.db.models.functions import Cast
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from orchestrator.http import Request
 from orchestrator.models import PolicyRule, Workflow
 
 from . import inbox, services
@@ -41,7 +42,7 @@ class Group:
 @login_required
 @require_safe
 @vary_on_headers("HX-Request")
-def queue(request: HttpRequest) -> HttpResponse:
+def queue(request: Request) -> HttpResponse:
     wanted, sight = Wanted.of(request.GET), inbox.sight_of(request.user)
     page = inbox.read_page(sight, wanted)
     context = {"wanted": wanted, "page": page, "groups": grouped(page.rows, wanted), "search": wanted.q}
@@ -96,7 +97,7 @@ def filters() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
 
 @login_required
 @require_safe
-def peek(request: HttpRequest, task: Any) -> HttpResponse:
+def peek(request: Request, task: Any) -> HttpResponse:
     """The preview of a case in the list. Looking at a preview is not opening the case."""
     return render(
         request, "queue/_peek.html", {"peek": newest_review(request.user, task), "wanted": Wanted.of(request.GET)}
@@ -105,14 +106,14 @@ def peek(request: HttpRequest, task: Any) -> HttpResponse:
 
 @login_required
 @require_POST
-def take_next(request: HttpRequest) -> HttpResponse:
+def take_next(request: Request) -> HttpResponse:
     """Claims the first case of the list and opens it; an empty list is an empty desk, not an error."""
     wanted = Wanted.of(request.GET)
     taken = claim_first(request, inbox.sight_of(request.user), wanted)
     return redirect(case_url(taken, wanted) if taken else queue_url(wanted))
 
 
-def claim_first(request: HttpRequest, sight: Sight, wanted: Wanted, after: Review | None = None) -> Review | None:
+def claim_first(request: Request, sight: Sight, wanted: Wanted, after: Review | None = None) -> Review | None:
     """The first case (behind `after`) that nobody else has just claimed."""
     for _ in range(TRIES):
         review = inbox.next_of(sight, wanted, after=after)
@@ -139,7 +140,7 @@ def with_query(path: str, wanted: Wanted) -> str:
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def me(request: HttpRequest) -> HttpResponse:
+def me(request: Request) -> HttpResponse:
     liked, _ = reader_of(request)
     form = PreferenceForm(request.POST or None, instance=liked)
     if request.method == "POST" and form.is_valid():
@@ -151,11 +152,11 @@ def me(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_safe
-def insights(request: HttpRequest) -> HttpResponse:
+def insights(request: Request) -> HttpResponse:
     return render(request, "insights/insights.html", {"rows": by_workflow(request.user)})
 
 
 @login_required
 @require_safe
-def keys(request: HttpRequest) -> HttpResponse:
+def keys(request: Request) -> HttpResponse:
     return render(request, "help/keys.html", {"single_keys": reader_of(request)[0].single_keys})

@@ -3,12 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import File, Router, Status
 from ninja.files import UploadedFile
 
 from orchestrator.documents.media_type import REFUSALS, sniff
 from orchestrator.documents.store import DocumentRefused, store_document
+from orchestrator.http import Request
 from orchestrator.models import Document
 from orchestrator.permissions import get_visible_or_404
 from orchestrator.run_document import document_part
@@ -21,7 +21,7 @@ STATUS = {"too_large": 413, "unsupported": 415, "empty": 422}
 
 
 @router.post("", response={201: DocumentShape} | refusals(400, 413, 415, 422))
-def upload_document(request: HttpRequest, file: UploadedFile = File(...)) -> Status[Any]:  # noqa: B008
+def upload_document(request: Request, file: UploadedFile = File(...)) -> Status[Any]:  # noqa: B008
     """Takes a file in. What it is, is told by its content and not by its name."""
     further = [*request.POST, *(name for name in request.FILES if name != "file")]
     if further or len(request.FILES.getlist("file")) > 1:
@@ -42,6 +42,6 @@ def check_type(data: bytes) -> None:
 
 
 @router.get("/{uuid:document_id}", response={200: DocumentShape} | refusals(404))
-def get_document(request: HttpRequest, document_id: UUID) -> dict[str, Any]:
+def get_document(request: Request, document_id: UUID) -> dict[str, Any]:
     """A document you uploaded, or one of a run you may see."""
     return document_part(get_visible_or_404(Document.objects.all(), request.user, pk=document_id))

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from ninja import Header, Query, Router, Status
 
 from orchestrator import services
+from orchestrator.http import Request
 from orchestrator.models import Document, Run, Workflow
 from orchestrator.permissions import get_visible_or_404, may, visible, visible_runs
 from orchestrator.pinned import definition_of
@@ -25,7 +26,7 @@ ROWS = ("version__workflow", "started_by")
 
 
 @router.post("", response={201: RunShape, 200: RunShape} | refusals(400, 404, 413, 415, 422))
-def start_run(request: HttpRequest, response: HttpResponse, body: StartRun, key: Key = "") -> Status[Any]:
+def start_run(request: Request, response: HttpResponse, body: StartRun, key: Key = "") -> Status[Any]:
     """Starts a run. The same `Idempotency-Key` with the same body gives the same run (200); with another body, 422."""
     workflow = get_startable(request.user, body.workflow)
     documents = get_documents(request.user, body.documents)
@@ -72,7 +73,7 @@ def named_documents(schema: dict[str, Any], given: dict[str, Any]) -> list[UUID]
 
 @router.get("", response={200: RunPage} | refusals(422))
 def list_runs(
-    request: HttpRequest,
+    request: Request,
     status: Annotated[Run.Status | None, Query(description="Runs in this status.")] = None,
     workflow: Annotated[str, Query(max_length=60)] = "",
     subject: Annotated[str, Query(max_length=200, description="Runs about exactly this.")] = "",
@@ -91,13 +92,13 @@ def get_run_row(user: Any, run_id: UUID) -> Run:
 
 
 @router.get("/{uuid:run_id}", response={200: RunShape} | refusals(404), url_name="get_run")
-def get_run(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
+def get_run(request: Request, run_id: UUID) -> dict[str, Any]:
     """The run document."""
     return run_document(get_run_row(request.user, run_id))
 
 
 @router.post("/{uuid:run_id}/cancel", response={200: RunShape} | refusals(400, 403, 404, 409, 415, 422))
-def cancel_run(request: HttpRequest, run_id: UUID, body: CancelRun | None = None) -> dict[str, Any]:
+def cancel_run(request: Request, run_id: UUID, body: CancelRun | None = None) -> dict[str, Any]:
     """Stops a run. An effect that was already sent is waited for: the run is `cancelling` until then."""
     run = get_run_row(request.user, run_id)
     if not may(request.user, "cancel", run):

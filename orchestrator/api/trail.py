@@ -3,11 +3,11 @@
 import json
 from typing import Annotated, Any
 
-from django.http import HttpRequest
 from ninja import Query, Router
 
 from audit.filters import Filters, kinds_of
 from audit.models import Event
+from orchestrator.http import Request
 from orchestrator.permissions import visible_scopes
 
 from .errors import invalid
@@ -19,7 +19,7 @@ router = Router(tags=["trail"])
 
 @router.get("", response={200: TrailPage} | refusals(422))
 def list_trail(
-    request: HttpRequest,
+    request: Request,
     run: Annotated[str, Query(max_length=36, description="Entries of this run.")] = "",
     kind: Annotated[str, Query(max_length=40, description="A kind, or all of a noun: `review`.")] = "",
     cursor: Cursor = "",

@@ -3,9 +3,9 @@
 from typing import Any
 
 from django.db.models import Q
-from django.http import HttpRequest
 from ninja import Router
 
+from orchestrator.http import Request
 from orchestrator.models import Workflow
 from orchestrator.permissions import granted, is_auditor
 from orchestrator.pinned import definition_of
@@ -16,7 +16,7 @@ router = Router(tags=["workflows"])
 
 
 @router.get("", response={200: WorkflowPage} | refusals())
-def list_workflows(request: HttpRequest) -> dict[str, Any]:
+def list_workflows(request: Request) -> dict[str, Any]:
     """The workflows you may start or whose runs you may see, by name."""
     startable = granted(request.user, Workflow, ["start_run"])
     seen = Q() if is_auditor(request.user) else Q(pk__in=startable | granted(request.user, Workflow, ["view_runs"]))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
 from django.views.decorators.cache import cache_control
@@ -16,6 +16,7 @@ from orchestrator.documents.einvoice import text_view
 from orchestrator.documents.media_type import Refused
 from orchestrator.documents.render import render_page
 from orchestrator.documents.store import read_bytes
+from orchestrator.http import Request
 from orchestrator.models import Document, DocumentPage, RunDocument
 from orchestrator.permissions import get_visible_or_404
 
@@ -23,7 +24,7 @@ XML = ("application/xml", "text/xml")
 TEXT_LIMIT = 5_000  # lines shown; the original is always complete
 
 
-def get_document(request: HttpRequest, pk: UUID, shown_as: str) -> Document:
+def get_document(request: Request, pk: UUID, shown_as: str) -> Document:
     """The document, with the look at it on record: what a reviewer opened is part of what the decision rests on."""
     document = get_visible_or_404(Document.objects.all(), request.user, pk=pk)
     used = RunDocument.objects.filter(document=document).values_list("run_id", "run__version__workflow__name").first()
@@ -42,7 +43,7 @@ def get_document(request: HttpRequest, pk: UUID, shown_as: str) -> Document:
 
 @login_required
 @require_safe
-def original(request: HttpRequest, pk: UUID) -> HttpResponse:
+def original(request: Request, pk: UUID) -> HttpResponse:
     """The bytes as they came. Always a download and never rendered here: a document may contain anything."""
     document = get_document(request, pk, "original")
     response = HttpResponse(read_bytes(document.sha256), content_type=document.media_type)
@@ -64,7 +65,7 @@ def base64_of(sha256: str) -> str:
 
 @login_required
 @require_safe
-def text(request: HttpRequest, pk: UUID) -> HttpResponse:
+def text(request: Request, pk: UUID) -> HttpResponse:
     document = get_document(request, pk, "text")
     lines, cut = lines_of(document)
     return render(request, "documents/text.html", {"document": document, "lines": lines, "cut": cut})
@@ -83,7 +84,7 @@ def lines_of(document: Document) -> tuple[list[str], bool]:
 @login_required
 @require_safe
 @cache_control(private=True, max_age=3600, immutable=True)
-def page_image(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
+def page_image(request: Request, pk: UUID, number: int) -> HttpResponse:
     """One page as WebP. Only pictures leave here: nothing of the file itself is sent."""
     document = get_visible_or_404(Document.objects.all(), request.user, pk=pk)
     try:

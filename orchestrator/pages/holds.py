@@ -3,13 +3,14 @@
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from orchestrator import services
 from orchestrator.forms import HoldForm
+from orchestrator.http import Request
 from orchestrator.models import Hold
 from orchestrator.permissions import may
 
@@ -21,7 +22,7 @@ ONLY_OPERATORS = "Effects are stopped and released by operators."
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def holds(request: HttpRequest) -> HttpResponse:
+def holds(request: Request) -> HttpResponse:
     if not may(request.user, "pull", Hold()):
         return forbidden(request, ONLY_OPERATORS)
     form = HoldForm(request.POST or None)
@@ -40,7 +41,7 @@ def holds(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def release(request: HttpRequest, pk: UUID) -> HttpResponse:
+def release(request: Request, pk: UUID) -> HttpResponse:
     if not may(request.user, "release", Hold()):
         return forbidden(request, ONLY_OPERATORS)
     try:

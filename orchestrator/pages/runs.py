@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,6 +18,7 @@ from django.views.decorators.vary import vary_on_headers
 from orchestrator import services
 from orchestrator.digests import digest
 from orchestrator.forms import IncidentForm, ReasonForm, RunFilter
+from orchestrator.http import Request
 from orchestrator.models import Incident, Run
 from orchestrator.permissions import get_visible_or_404, may, visible_runs
 from orchestrator.pinned import definition_of
@@ -33,7 +34,7 @@ ROW_FIELDS = ("version__workflow", "started_by")
 @login_required
 @require_safe
 @vary_on_headers("HX-Request")
-def run_list(request: HttpRequest) -> HttpResponse:
+def run_list(request: Request) -> HttpResponse:
     form = RunFilter(request.GET)
     runs = narrowed(visible_runs(request.user), form) if form.is_valid() else Run.objects.none()
     page = newest_first(runs.select_related(*ROW_FIELDS), "started_at", request.GET.get("cursor", ""))
@@ -70,18 +71,18 @@ def told(run: Run, selected: str = "") -> Told:
     return Told(story, draw(story, definition, selected), f'"{digest(state)[:32]}"')
 
 
-def get_run(request: HttpRequest, pk: UUID) -> Run:
+def get_run(request: Request, pk: UUID) -> Run:
     rows = Run.objects.select_related("version__workflow", "policy_version", "started_by")
     return get_visible_or_404(rows, request.user, pk=pk)
 
 
 @login_required
 @require_safe
-def run_page(request: HttpRequest, pk: UUID) -> HttpResponse:
+def run_page(request: Request, pk: UUID) -> HttpResponse:
     return render_run(request, get_run(request, pk))
 
 
-def render_run(request: HttpRequest, run: Run, status: int = 200, **more: Any) -> HttpResponse:
+def render_run(request: Request, run: Run, status: int = 200, **more: Any) -> HttpResponse:
     selected = request.GET.get("step", "")
     found = told(run, selected)
     line = found.story.line_of(selected) or found.story.current or (found.story.lines or [None])[-1]
@@ -102,7 +103,7 @@ def render_run(request: HttpRequest, run: Run, status: int = 200, **more: Any) -
     return render(request, "runs/run.html", context, status=status)
 
 
-def incident_forms(request: HttpRequest, run: Run) -> list[tuple[Incident, IncidentForm | None]]:
+def incident_forms(request: Request, run: Run) -> list[tuple[Incident, IncidentForm | None]]:
     """The run's incidents, each with a form for those who may resolve it."""
     choices = list(RESOLUTIONS.items())
     rows = run.incidents.select_related("task", "resolved_by")
@@ -116,7 +117,7 @@ def incident_forms(request: HttpRequest, run: Run) -> list[tuple[Incident, Incid
 
 @login_required
 @require_safe
-def run_state(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+def run_state(request: Request, pk: UUID) -> HttpResponseBase:
     """The moving part of the page for polling: 304 while nothing has moved."""
     run = get_run(request, pk)
     found = told(run)
@@ -132,7 +133,7 @@ def run_state(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 
 @login_required
 @require_POST
-def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+def cancel(request: Request, pk: UUID) -> HttpResponse:
     run, form = get_run(request, pk), ReasonForm(request.POST)
     if not may(request.user, "cancel", run):
         return forbidden(request, "Only whoever started this run, or an operator, may cancel it.")
@@ -147,7 +148,7 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def resolve(request: HttpRequest, pk: UUID) -> HttpResponse:
+def resolve(request: Request, pk: UUID) -> HttpResponse:
     runs = visible_runs(request.user).values("pk")
     incident = get_incident(pk, runs)
     if not may(request.user, "resolve", incident):

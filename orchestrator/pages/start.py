@@ -3,14 +3,15 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from orchestrator import services
 from orchestrator.documents.store import DocumentRefused, store_document
 from orchestrator.forms import StartForm
-from orchestrator.models import Document, Workflow
+from orchestrator.http import Request
+from orchestrator.models import Document, Run, Workflow
 from orchestrator.permissions import granted, may
 from orchestrator.pinned import definition_of
 
@@ -19,7 +20,7 @@ from .errors import explain
 
 @login_required
 @require_safe
-def choose(request: HttpRequest) -> HttpResponse:
+def choose(request: Request) -> HttpResponse:
     mine = Workflow.objects.filter(pk__in=granted(request.user, Workflow, ["start_run"]))
     workflows = mine.filter(is_active=True, current__isnull=False)
     return render(request, "start/choose.html", {"workflows": workflows})
@@ -27,7 +28,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def start(request: HttpRequest, name: str) -> HttpResponse:
+def start(request: Request, name: str) -> HttpResponse:
     workflow = get_object_or_404(Workflow.objects.select_related("current"), name=name, current__isnull=False)
     if not may(request.user, "start", workflow):
         raise Http404
@@ -41,13 +42,12 @@ def start(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "start/start.html", context, status=422 if form.errors else 200)
 
 
-def started(request: HttpRequest, workflow: Workflow, form: StartForm) -> Any:
+def started(request: Request, workflow: Workflow, form: StartForm) -> Run | None:
     """The run, or None with the objections at the form's fields."""
     try:
         documents = stored(request, form)
-        return services.start_run(workflow=workflow.name, input=form.given(), documents=documents, actor=request.user)[
-            0
-        ]
+        run, _ = services.start_run(workflow=workflow.name, input=form.given(), documents=documents, actor=request.user)
+        return run
     except services.InputInvalid as wrong:
         explain(form, wrong)
     except services.UnknownWorkflow as gone:
@@ -65,7 +65,7 @@ class _Refused(Exception):
         self.field = field
 
 
-def stored(request: HttpRequest, form: StartForm) -> dict[str, Document]:
+def stored(request: Request, form: StartForm) -> dict[str, Document]:
     documents: dict[str, Document] = {}
     for field, upload in form.uploads().items():
         try:
