@@ -49,18 +49,16 @@ class HoldForm(ReasonForm):
 class IncidentForm(ReasonForm):
     """How an incident is settled."""
 
-    resolution = forms.ChoiceField(label="What to do")
-    field_order = ["resolution", "reason"]
-
     def __init__(self, *args: Any, resolutions: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["resolution"].choices = resolutions
+        self.fields["resolution"] = forms.ChoiceField(label="What to do", choices=resolutions)
+        self.order_fields(["resolution", "reason"])
 
 
 class JsonField(forms.CharField):
     """Structured input nobody made a control for: typed as JSON, checked against the schema when the run starts."""
 
-    widget = forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false"})
+    widget: forms.Widget = forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false"})
 
     def clean(self, value: Any) -> Any:
         text = super().clean(value)

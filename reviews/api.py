@@ -145,7 +145,7 @@ def list_reviews(
     """The reviews you may see, the one due first at the top."""
     rows = visible(Review.objects.select_related("run__version__workflow", "queue", "claimed_by"), request.user)
     if status is not None:
-        rows = rows.filter(status__in=Review.LIVE if status == Review.Status.OPEN else [status.value])
+        rows = rows.filter(status__in=Review.LIVE if status.value == Review.Status.OPEN else [status.value])
     if queue:
         rows = rows.filter(queue__name=queue)
     return page(rows.defer("packet"), summary, by="due_at", cursor=cursor, limit=limit, descending=False)

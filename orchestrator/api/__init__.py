@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Router
 
 from . import documents, runs, trail, workflows
 from .auth import Bearer
@@ -37,8 +37,9 @@ def build() -> Api:
     )
     handle(made)
     made.add_decorator(known_parameters)
-    own = {"/documents": documents.router, "/runs": runs.router, "/trail": trail.router}
-    for prefix, router in {**own, "/workflows": workflows.router, **settings.API_ROUTERS}.items():
+    own = {"/documents": documents, "/runs": runs, "/trail": trail, "/workflows": workflows}
+    routers: dict[str, Router | str] = {prefix: module.router for prefix, module in own.items()}
+    for prefix, router in (routers | settings.API_ROUTERS).items():
         made.add_router(prefix, router)  # a dotted path where an app above adds its own
     return made
 

@@ -1,8 +1,8 @@
 """What the API answers instead of "done": one form for every refusal, whoever makes it."""
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
@@ -28,6 +28,7 @@ CODES = {
     500: "internal_error",
     503: "unavailable",
 }
+E = TypeVar("E", bound=Exception)
 NOT_FOUND = "There is nothing here that you may see."
 
 
@@ -62,20 +63,25 @@ def invalid(*errors: tuple[str, str]) -> ApiError:
     return ApiError(422, "; ".join(f"{field}: {message}" for field, message in errors), errors)
 
 
+def answer_with(api: NinjaAPI, kind: type[E], answer: Callable[[HttpRequest, E], HttpResponse]) -> None:
+    """Registers `answer` for errors of this kind."""
+    api.add_exception_handler(kind, answer)  # type: ignore[arg-type]  # its type also wants to be given the class
+
+
 def handle(api: NinjaAPI) -> None:
     """Gives `api` an answer to every exception."""
-    api.add_exception_handler(ApiError, _refused)
-    api.add_exception_handler(HttpError, _http_error)
-    api.add_exception_handler(ValidationError, _unfit)
-    api.add_exception_handler(Http404, lambda request, error: problem(404, NOT_FOUND))
-    api.add_exception_handler(RequestDataTooBig, lambda request, error: problem(413, "body: larger than is taken"))
-    api.add_exception_handler(SuspiciousOperation, lambda request, error: problem(400, "The request cannot be read."))
-    api.add_exception_handler(services.InputInvalid, lambda request, error: problem(422, str(error), error.errors))
-    api.add_exception_handler(services.UnknownWorkflow, lambda request, error: problem(404, NOT_FOUND))
-    api.add_exception_handler(services.KeyReused, _key_reused)
-    api.add_exception_handler(services.Conflict, lambda request, error: problem(409, str(error)))
-    api.add_exception_handler(OperationalError, _unavailable)
-    api.add_exception_handler(Exception, _failed)
+    answer_with(api, ApiError, _refused)
+    answer_with(api, HttpError, _http_error)
+    answer_with(api, ValidationError, _unfit)
+    answer_with(api, Http404, lambda request, error: problem(404, NOT_FOUND))
+    answer_with(api, RequestDataTooBig, lambda request, error: problem(413, "body: larger than is taken"))
+    answer_with(api, SuspiciousOperation, lambda request, error: problem(400, "The request cannot be read."))
+    answer_with(api, services.InputInvalid, lambda request, error: problem(422, str(error), error.errors))
+    answer_with(api, services.UnknownWorkflow, lambda request, error: problem(404, NOT_FOUND))
+    answer_with(api, services.KeyReused, _key_reused)
+    answer_with(api, services.Conflict, lambda request, error: problem(409, str(error)))
+    answer_with(api, OperationalError, _unavailable)
+    answer_with(api, Exception, _failed)
 
 
 def _refused(request: HttpRequest, error: ApiError) -> HttpResponse:

@@ -1,6 +1,6 @@
 """Runs: started, listed, looked at and cancelled."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from ninja import Header, Query, Router, Status
 from orchestrator import services
 from orchestrator.http import Request
 from orchestrator.models import Document, Run, Workflow
+from orchestrator.models.run import RunStatus
 from orchestrator.permissions import get_visible_or_404, may, visible, visible_runs
 from orchestrator.pinned import definition_of
 from orchestrator.run_document import run_document, run_summary
@@ -60,7 +61,7 @@ def get_documents(user: Any, ids: Collection[UUID]) -> list[Document]:
     return [rows[pk] for pk in ids]
 
 
-def named_documents(schema: dict[str, Any], given: dict[str, Any]) -> list[UUID]:
+def named_documents(schema: Mapping[str, Any], given: dict[str, Any]) -> list[UUID]:
     """The documents that the input itself names. What is no id is left to the service, which says so by field."""
     found = []
     for name in services.document_fields(schema):
@@ -74,7 +75,7 @@ def named_documents(schema: dict[str, Any], given: dict[str, Any]) -> list[UUID]
 @router.get("", response={200: RunPage} | refusals(422))
 def list_runs(
     request: Request,
-    status: Annotated[Run.Status | None, Query(description="Runs in this status.")] = None,
+    status: Annotated[RunStatus | None, Query(description="Runs in this status.")] = None,
     workflow: Annotated[str, Query(max_length=60)] = "",
     subject: Annotated[str, Query(max_length=200, description="Runs about exactly this.")] = "",
     cursor: Cursor = "",

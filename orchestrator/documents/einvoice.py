@@ -13,7 +13,7 @@ from lxml import etree
 from orchestrator.documents import codelists
 from orchestrator.documents.einvoice_cii import CII
 from orchestrator.documents.einvoice_confidence import weigh
-from orchestrator.documents.einvoice_places import Place, Syntax
+from orchestrator.documents.einvoice_places import Hit, Place, Syntax
 from orchestrator.documents.einvoice_rules import examine_structure
 from orchestrator.documents.einvoice_ubl import UBL
 from orchestrator.documents.einvoice_view import MAX_TEXT, View, shown
@@ -123,8 +123,8 @@ class _Reader:
                 return _read_value(place.kind, found)
         return ReadValue()
 
-    def _line(self, hit: object) -> int | None:
-        element = hit.getparent() if isinstance(hit, str) else hit
+    def _line(self, hit: Hit) -> int | None:
+        element = hit.getparent() if isinstance(hit, etree._ElementUnicodeResult) else hit
         return self.view.numbers.get(element)
 
     def _tables(self) -> dict[str, ReadValue]:
@@ -161,7 +161,7 @@ class _Reader:
         return [note[:MAX_VALUE] for note in found if note]
 
 
-def _text(hit: object) -> str:
+def _text(hit: Hit) -> str:
     """White space collapsed, as XML Schema's token has it."""
     return " ".join((hit if isinstance(hit, str) else hit.text or "").split())
 

@@ -1,11 +1,12 @@
 """The words in which a syntax says where its values stand. Pure data structures, shared by UBL and CII."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 from lxml import etree
 
 Kind = Literal["text", "amount", "date", "sum", "joined"]
+Hit: TypeAlias = etree._Element | etree._ElementUnicodeResult  # an element, or the value of an attribute
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Syntax:
     rules: tuple[Rule, ...]
     compiled: dict[str, etree.XPath] = field(default_factory=dict, compare=False, repr=False)
 
-    def find(self, node: etree._Element, path: str) -> object:
-        """Evaluate a path of this syntax at `node`; compiled once."""
+    def find(self, node: Hit, path: str) -> Any:
+        """Evaluate a path of this syntax at `node`: hits or a truth value, as the path has it. Compiled once."""
         if path not in self.compiled:
             self.compiled[path] = etree.XPath(path, namespaces=self.namespaces)
         return self.compiled[path](node)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from orchestrator.documents.einvoice_places import Rule, Syntax
+from orchestrator.documents.einvoice_places import Hit, Rule, Syntax
 from orchestrator.documents.invoice_checks_outcome import Outcome, judge
 
 MAX_NODES = 5_000  # at which one rule is evaluated
@@ -20,18 +20,18 @@ def examine_structure(syntax: Syntax, root: etree._Element) -> Iterator[Outcome]
             yield judge(rule.id, broken is None, _message(rule, broken), [rule.field] if rule.field else [])
 
 
-def _holds(syntax: Syntax, rule: Rule, node: object) -> bool:
+def _holds(syntax: Syntax, rule: Rule, node: Hit) -> bool:
     if rule.codes is not None:
         return _code(rule, node) in rule.codes
     return bool(syntax.find(node, rule.requires))
 
 
-def _code(rule: Rule, node: object) -> str:
+def _code(rule: Rule, node: Hit) -> str:
     code = (node if isinstance(node, str) else node.text or "").strip()
     return code.upper() if rule.id == "BR-CL-22" else code  # VATEX codes are compared without regard to case
 
 
-def _message(rule: Rule, broken: object) -> str:
+def _message(rule: Rule, broken: Hit | None) -> str:
     if broken is None or rule.codes is None:
         return rule.message
     quoted = "".join(char for char in _code(rule, broken) if char.isprintable())[:MAX_QUOTED]

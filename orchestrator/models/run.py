@@ -49,7 +49,9 @@ class Run(models.Model):
     deadline = models.DateTimeField(null=True)
     priority = models.PositiveSmallIntegerField(default=0, help_text="0 to 3; how far its steps go ahead of others.")
     parent = models.ForeignKey("Task", models.PROTECT, null=True, related_name="children")
-    documents = models.ManyToManyField(Document, through="RunDocument", related_name="runs")
+    documents: "models.ManyToManyField[Document, RunDocument]" = models.ManyToManyField(
+        Document, through="RunDocument", related_name="runs"
+    )
 
     class Meta:
         constraints = [
