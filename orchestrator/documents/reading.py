@@ -42,7 +42,9 @@ class Check(BaseModel):
 
 class Reading(BaseModel):
     """The result of reading one document. A refused document has `refusal` set (words for a clerk) and nothing else.
-    `fields` has flat dotted names ("seller.name", "gross_total"); `lines` one dict a line with the same kind of values."""
+
+    `fields` has flat dotted names ("seller.name", "gross_total"), `lines` one dict a line with the same kind of values.
+    """
 
     model_config = ConfigDict(extra="forbid")
 

@@ -70,7 +70,7 @@ def write_bytes(data: bytes) -> str:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(file.name, target)
+    Path(file.name).replace(target)
     return sha256
 
 

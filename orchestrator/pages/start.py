@@ -1,7 +1,5 @@
 """Start a run by form. The form is made from the workflow's input schema; the service checks it again."""
 
-from typing import Any
-
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
