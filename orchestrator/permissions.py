@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 from guardian.models import GroupObjectPermission, UserObjectPermission
 
@@ -72,10 +72,9 @@ def is_auditor(user: Any) -> bool:
 def holds(user: Any, codename: str, obj: models.Model) -> bool:
     """Whether the person holds this permission on exactly this object, directly or through a group."""
     wanted = _granted(type(obj), [codename]) & Q(object_pk=str(obj.pk))
-    return bool(user.is_active) and (
-        UserObjectPermission.objects.filter(wanted, user_id=user.pk).exists()
-        or GroupObjectPermission.objects.filter(wanted, group__user=user.pk).exists()
-    )
+    own = Exists(UserObjectPermission.objects.filter(wanted, user_id=OuterRef("pk")))
+    by_group = Exists(GroupObjectPermission.objects.filter(wanted, group__user=OuterRef("pk")))
+    return get_user_model().objects.filter(own | by_group, pk=user.pk, is_active=True).exists()
 
 
 def granted(user: Any, model: type[models.Model], codenames: Collection[str]) -> set[str]:

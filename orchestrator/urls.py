@@ -32,6 +32,4 @@ urlpatterns = [
     path("api/v1/<path:rest>", not_found),
     path("healthz", healthz),
     path("readyz", readyz),
-    path("healthz", healthz),
-    path("readyz", readyz),
 ]

@@ -206,6 +206,11 @@ class CasePage:
         return consequence(self.review, self.corrections)
 
     @property
+    def question_asked(self) -> Any:
+        """The open question, as the approval it was recorded with."""
+        return self.review.approvals.filter(verdict=policies.ASK).select_related("reviewer").last()
+
+    @property
     def level(self) -> Mapping[str, Any]:
         return self.review.levels[self.review.level] if self.review.levels else {"group": "", "why": ""}
 
@@ -275,17 +280,17 @@ class CasePage:
         return anchors.get(name, f"f{name[len(ONE_DIFFERENCE) :]}" if name.startswith(ONE_DIFFERENCE) else "q-dec")
 
     @property
-    def history(self) -> list[Mapping[str, Any]]:
+    def history(self) -> list[dict[str, Any]]:
         """What was judged before, newest first; moments as times."""
         rows = [{**item, "at": parse_datetime(item["at"])} for item in self.packet["decisions"]]
         return rows[::-1]
 
     @property
-    def sources(self) -> list[Mapping[str, Any]]:
+    def sources(self) -> list[dict[str, Any]]:
         return [{**item, "at": parse_datetime(item["at"])} for item in self.packet["sources"]][::-1]
 
     @property
-    def approvals(self) -> list[Mapping[str, Any]]:
+    def approvals(self) -> list[dict[str, Any]]:
         return [{**item, "at": parse_datetime(item["at"])} for item in self.packet["approvals"]]
 
     @property

@@ -1,6 +1,6 @@
 """What the queue page reads: views with their counts, rows page by page, neighbours of a case. Nothing is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,9 +15,9 @@ from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.utils import timezone
 
-from orchestrator.permissions import AUDITORS, granted, visible
+from orchestrator.permissions import AUDITORS, granted, may
 
-from .models import Approval, Queue, Review
+from .models import Approval, Queue, Review, ReviewQuerySet
 from .permissions import SEES
 
 PAGE = 50
@@ -77,7 +77,7 @@ class Sight:
 
     user: Any
     queues: Sequence[Queue]
-    inbox: QuerySet[Review]
+    inbox: ReviewQuerySet
 
     def title_of(self, view: str) -> str | None:
         own = dict(OWN_VIEWS)
@@ -98,7 +98,7 @@ def sight_of(user: Any) -> Sight:
     return Sight(user, list(queues), Review.objects.inbox_for(user))
 
 
-def rows_of(sight: Sight, view: str, now: datetime) -> QuerySet[Review]:
+def rows_of(sight: Sight, view: str, now: datetime) -> ReviewQuerySet:
     """The cases of a view, in no order."""
     user = sight.user
     if view == "done":
@@ -117,7 +117,7 @@ def start_of_day(now: datetime) -> datetime:
     return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def narrowed(rows: QuerySet[Review], wanted: Wanted) -> QuerySet[Review]:
+def narrowed(rows: ReviewQuerySet, wanted: Wanted) -> ReviewQuerySet:
     if wanted.wf:
         rows = rows.filter(run__version__workflow__name=wanted.wf)
     if wanted.why:
@@ -128,7 +128,7 @@ def narrowed(rows: QuerySet[Review], wanted: Wanted) -> QuerySet[Review]:
     return rows
 
 
-def ordered(rows: QuerySet[Review], sort: str, now: datetime) -> QuerySet[Review]:
+def ordered(rows: ReviewQuerySet, sort: str, now: datetime) -> ReviewQuerySet:
     rows = rows.by_urgency(now).annotate(exposure=Coalesce("amount_base", NO_AMOUNT))
     return rows.order_by(*ORDERS[sort])
 
@@ -169,7 +169,7 @@ def cursor_of(row: Review, sort: str, now: datetime) -> str:
     return "~".join([now.isoformat(), *(v.isoformat() if isinstance(v, datetime) else str(v) for v in values)])
 
 
-READERS = {
+READERS: Mapping[str, Callable[[str], Any]] = {
     "band": int,
     "exposure": int,
     "due_at": datetime.fromisoformat,
@@ -189,6 +189,17 @@ def read_cursor(wanted: Wanted) -> tuple[datetime, list[Any]]:
         return timezone.now(), []
 
 
+def key_of(row: Review, order: Sequence[str], now: datetime) -> list[Any]:
+    """Where a row stands in an order, worked out as the database does (Review.by_urgency)."""
+    limits = (now, now + timedelta(hours=2), now + timedelta(hours=24))
+    worked_out = {
+        "band": sum(row.due_at > limit for limit in limits),
+        "exposure": NO_AMOUNT if row.amount_base is None else row.amount_base,
+    }
+    names = (name.lstrip("-") for name in order)
+    return [worked_out[name] if name in worked_out else getattr(row, name) for name in names]
+
+
 def views_of(sight: Sight, now: datetime) -> list[View]:
     """Every view with its count, all counts in one statement."""
     names = [*(name for name, _ in OWN_VIEWS), *(queue.name for queue in sight.queues)]
@@ -199,7 +210,8 @@ def views_of(sight: Sight, now: datetime) -> list[View]:
 
 def capped_counts(rows: Sequence[QuerySet[Any]]) -> list[str]:
     """How many rows each has, as text, in one statement; none is counted beyond MOST."""
-    parts, values = [], []
+    parts: list[str] = []
+    values: list[Any] = []
     for number, query in enumerate(rows):
         try:
             sql, params = query.order_by().values("pk")[: MOST + 1].query.sql_with_params()
@@ -225,11 +237,8 @@ def next_of(sight: Sight, wanted: Wanted, *, after: Review | None = None, backwa
     rows = ordered(narrowed(rows_of(sight, wanted.view, now), wanted), wanted.sort, now).defer("packet")
     if after is None:
         return rows.first()
-    here = ordered(Review.objects.filter(pk=after.pk), wanted.sort, now).defer("packet").first()
-    if here is None:
-        return rows.first()
     order = ORDERS[wanted.sort]
-    key = [getattr(here, name.lstrip("-")) for name in order]
+    key = key_of(after, order, now)
     if backwards:
         order = tuple(name[1:] if name.startswith("-") else f"-{name}" for name in order)
         rows = rows.order_by(*order)
@@ -239,10 +248,17 @@ def next_of(sight: Sight, wanted: Wanted, *, after: Review | None = None, backwa
 RELATED = ("run__version__workflow", "run__started_by", "queue__policy", "task", "claimed_by", "asked", "delegated_to")
 
 
+def newest_round(task: UUID) -> Review:
+    """The newest round of a case; Http404 where there is none. Whether it may be seen is not asked here."""
+    review = Review.objects.select_related(*RELATED).filter(task_id=task).order_by("-round").first()
+    if review is None:
+        raise Http404(f"no case {task}")
+    return review
+
+
 def newest_review(user: Any, task: UUID) -> Review:
     """The newest round of a case, for those who may see it; "not yours" and "does not exist" are the same 404."""
-    rounds = visible(Review.objects.select_related(*RELATED), user).filter(task_id=task)
-    review = rounds.order_by("-round").first()
-    if review is None:
+    review = newest_round(task)
+    if not may(user, "view", review):
         raise Http404(f"no case {task}")
     return review

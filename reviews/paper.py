@@ -85,8 +85,7 @@ class Paper:
     meta: Sequence[Mark] = ()
     columns: Sequence[tuple[str, str]] = ()
     rows: Sequence[Sequence[Mark | None]] = ()
-    taxes: Sequence[tuple[str, Mark]] = ()
-    totals: Sequence[Mark] = ()
+    totals: Sequence[tuple[str, Mark]] = ()
     boxes: Mapping[int, Sequence[Box]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -150,8 +149,7 @@ def lay_out(packet: Mapping[str, Any], values: Sequence[Value], numbers: Mapping
         meta=_meta(marks),
         columns=[(name, HEADINGS.get(name, name.replace("_", " ").capitalize())) for name in columns],
         rows=[_row(line, index, columns, numbers) for index, line in enumerate(packet["lines"])],
-        taxes=_taxes(marks),
-        totals=[marks[name] for name in TOTALS if name in marks],
+        totals=_totals(marks),
         boxes=_boxes(packet, numbers),
     )
 
@@ -170,6 +168,15 @@ def _meta(marks: Mapping[str, Mark]) -> list[Mark]:
     rest = [name for name in marks if name not in placed and name not in META]
     shown_ = [name for name in rest if name not in TECHNICAL or marks[name].number]
     return [marks[name] for name in (*META, *shown_) if name in marks]
+
+
+def _totals(marks: Mapping[str, Mark]) -> list[tuple[str, Mark]]:
+    """The sums in their order, VAT by rate behind the net total."""
+    found: list[tuple[str, Mark]] = []
+    for name in TOTALS:
+        found += [(marks[name].label, marks[name])] if name in marks else []
+        found += _taxes(marks) if name == "net_total" else []
+    return found
 
 
 def _taxes(marks: Mapping[str, Mark]) -> list[tuple[str, Mark]]:

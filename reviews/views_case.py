@@ -5,35 +5,33 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from orchestrator.permissions import visible
+from orchestrator.http import Request
 
-from . import inbox, policies, services
+from . import inbox, services
 from .answer import Answer
 from .case_page import VERDICTS, CasePage
 from .errors import Conflict, Invalid, NotAllowed, ReviewError, Stale
 from .forms import TextForm
-from .inbox import Wanted, newest_review
+from .inbox import Sight, Wanted, newest_review, newest_round
 from .models import Draft, Review
 from .permissions import allowed
 from .templatetags.desk import reader_of
 from .views import case_url, claim_first, queue_url
 
-WITH_CORRECTIONS = (policies.APPROVE, policies.REJECT, policies.REROUTE)
 
-
-def make_page(request: HttpRequest, review: Review, answer: Answer, verdicts: list[str], **more: Any) -> CasePage:
+def make_page(request: Request, review: Review, answer: Answer, verdicts: list[str], **more: Any) -> CasePage:
     view = {"doc": request.GET.get("doc", ""), "as": request.GET.get("as", "")}
     return CasePage(review, request.user, verdicts, answer, Wanted.of(request.GET), view, **more)
 
 
-def render_case(request: HttpRequest, page: CasePage, status: int = 200, **more: Any) -> HttpResponse:
+def render_case(request: Request, page: CasePage, status: int = 200, **more: Any) -> HttpResponse:
     """The whole page; for htmx after a refused answer, its decision panel alone takes the place of the old one."""
     response = render(request, "cases/case.html", {"case": page, "text_form": TextForm(), **more}, status=status)
     if status != 200 and request.htmx:
@@ -45,8 +43,8 @@ def render_case(request: HttpRequest, page: CasePage, status: int = 200, **more:
 @login_required
 @require_safe
 @vary_on_headers("HX-Request")
-def case(request: HttpRequest, task: UUID) -> HttpResponse:
-    review = newest_review(request.user, task)
+def case(request: Request, task: UUID) -> HttpResponse:
+    review = newest_round(task)
     try:
         verdicts = services.view(review=review, actor=request.user)["allowed"]
     except NotAllowed as refused:
@@ -55,27 +53,28 @@ def case(request: HttpRequest, task: UUID) -> HttpResponse:
     answer = Answer.from_json(draft.data) if draft and review.is_live else Answer()
     page = make_page(request, review, answer, verdicts, saved_at=draft.saved_at if draft else None)
     sight = inbox.sight_of(request.user)
-    around = {
+    around: dict[str, Any] = {
         "before": inbox.next_of(sight, page.wanted, after=review, backwards=True),
         "after": inbox.next_of(sight, page.wanted, after=review),
         "view_title": sight.title_of(page.wanted.view) or "Queue",
-        "past": similar(request.user, review),
+        "past": similar(sight, review),
+        "waiting": inbox.capped_counts([sight.inbox])[0],
     }
     return render_case(request, page, **around)
 
 
-def similar(user: Any, review: Review) -> list[Review]:
-    """Settled cases of the same vendor in this workflow, newest first, as far as the person may see them."""
+def similar(sight: Sight, review: Review) -> list[Review]:
+    """Settled cases of the same vendor in this workflow, newest first, in the queues the person may see."""
     if not review.vendor:
         return []
     same = {"vendor": review.vendor, "run__version__workflow": review.run.version.workflow_id}
-    rows = visible(Review.objects.defer("packet"), user).filter(settled_at__isnull=False, **same)
-    return list(rows.exclude(task_id=review.task_id).select_related("queue").order_by("-settled_at")[:5])
+    rows = Review.objects.defer("packet").filter(settled_at__isnull=False, queue__in=sight.queues, **same)
+    return list(rows.exclude(task_id=review.task_id).order_by("-settled_at")[:5])
 
 
 @login_required
 @require_http_methods(["POST", "PUT"])
-def draft(request: HttpRequest, task: UUID) -> HttpResponse:
+def draft(request: Request, task: UUID) -> HttpResponse:
     """Keeps what is filled in, reserves the case at the first change, and says what would follow."""
     review = newest_review(request.user, task)
     post = request.POST if request.method == "POST" else QueryDict(request.body)
@@ -91,7 +90,7 @@ def draft(request: HttpRequest, task: UUID) -> HttpResponse:
     return render(request, "cases/_consequence.html", {"case": page, "settling": True})
 
 
-def reserve(request: HttpRequest, review: Review) -> None:
+def reserve(request: Request, review: Review) -> None:
     """Losing the race for a claim is no reason to lose what was typed."""
     try:
         services.claim(review_id=review.pk, actor=request.user)
@@ -101,7 +100,7 @@ def reserve(request: HttpRequest, review: Review) -> None:
 
 @login_required
 @require_POST
-def claim(request: HttpRequest, task: UUID) -> HttpResponse:
+def claim(request: Request, task: UUID) -> HttpResponse:
     review = newest_review(request.user, task)
     try:
         services.claim(review_id=review.pk, actor=request.user)
@@ -112,7 +111,7 @@ def claim(request: HttpRequest, task: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def release(request: HttpRequest, task: UUID) -> HttpResponse:
+def release(request: Request, task: UUID) -> HttpResponse:
     review = newest_review(request.user, task)
     services.release(review_id=review.pk, actor=request.user)
     return redirect(queue_url(Wanted.of(request.GET)))
@@ -120,7 +119,7 @@ def release(request: HttpRequest, task: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def decide(request: HttpRequest, task: UUID) -> HttpResponse:
+def decide(request: Request, task: UUID) -> HttpResponse:
     seen = request.POST.get("review", "")
     review = newest_review(request.user, task)
     answer = Answer.of(request.POST.dict())
@@ -133,7 +132,7 @@ def decide(request: HttpRequest, task: UUID) -> HttpResponse:
             nonce=request.POST.get("nonce", ""),
             reason=answer.reason,
             comment=answer.comment,
-            corrections=answer.corrections(review.packet) if answer.verdict in WITH_CORRECTIONS else {},
+            corrections=answer.corrections(review.packet),
             target=answer.target,
             seconds_open=seconds_since(request.POST.get("opened", "")),
         )
@@ -159,7 +158,7 @@ def seconds_since(opened: str) -> int | None:
     return max(0, int((timezone.now() - moment).total_seconds())) if moment and moment.tzinfo else None
 
 
-def refused(request: HttpRequest, review: Review, answer: Answer, error: ReviewError) -> HttpResponse:
+def refused(request: Request, review: Review, answer: Answer, error: ReviewError) -> HttpResponse:
     """Nothing was recorded: the same page with what was filled in, and what is in the way."""
     errors = error.errors if isinstance(error, Invalid) else ()
     conflict = None if errors else error
@@ -179,7 +178,7 @@ def described(difference: Any) -> list[dict[str, Any]]:
     return [{**item, "where": item["path"].strip("/").replace("_", " ").replace("/", ", ")} for item in shown]
 
 
-def keep_toast(request: HttpRequest, review: Review, answer: Answer, result: dict[str, Any]) -> None:
+def keep_toast(request: Request, review: Review, answer: Answer, result: dict[str, Any]) -> None:
     """What was recorded, for the session's next pages; with a time until which it may be taken back."""
     what = f"{review.number or review.title}: {VERDICTS[answer.verdict][3]}."
     if result.get("undo_until"):
@@ -189,7 +188,7 @@ def keep_toast(request: HttpRequest, review: Review, answer: Answer, result: dic
         messages.success(request, what)
 
 
-def following(request: HttpRequest, review: Review) -> str:
+def following(request: Request, review: Review) -> str:
     """Where to go after an answer: the next case of the same list, or the list."""
     wanted, sight = Wanted.of(request.GET), inbox.sight_of(request.user)
     if not reader_of(request)[0].auto_next:
@@ -200,7 +199,7 @@ def following(request: HttpRequest, review: Review) -> str:
 
 @login_required
 @require_POST
-def undo(request: HttpRequest, pk: UUID) -> HttpResponse:
+def undo(request: Request, pk: UUID) -> HttpResponse:
     toast = request.session.pop("toast", None) or {}
     try:
         undone = services.undo(decision_id=pk, actor=request.user)
@@ -213,7 +212,7 @@ def undo(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def answer(request: HttpRequest, task: UUID) -> HttpResponse:
+def answer(request: Request, task: UUID) -> HttpResponse:
     """The person who was asked says what they know."""
     review, form = newest_review(request.user, task), TextForm(request.POST)
     if not form.is_valid():

@@ -1,0 +1,37 @@
+"""Looking at pages as a person would: signed in, with the parts of a page that matter."""
+
+import re
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+from reviews.models import Review
+
+
+def signed_in(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def case_url(review: Review, what: str = "") -> str:
+    return reverse(f"case{what and '-'}{what}", args=[review.task_id])
+
+
+def text_of(response: Any) -> str:
+    return response.content.decode()
+
+
+def form_of(response: Any) -> dict[str, str]:
+    """The hidden fields of the decision form: what binds the answer to what was shown."""
+    return dict(
+        re.findall(r'<input type="hidden" name="(review|round|digest|nonce|opened)" value="([^"]*)"', text_of(response))
+    )
+
+
+def decide(client: Client, review: Review, verdict: str, query: str = "", **fields: str) -> Any:
+    """Opens the case, fills in the form and posts it."""
+    shown = form_of(client.get(case_url(review) + query))
+    given = {name.replace("__", ":"): value for name, value in fields.items()}
+    return client.post(case_url(review, "decide") + query, shown | {"verdict": verdict} | given)

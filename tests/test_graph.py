@@ -1,0 +1,46 @@
+"""Where the steps of a workflow stand when it is drawn."""
+
+from orchestrator.graph import HEIGHT, WIDTH, lay_out, layers_of, without_shortcuts
+
+INVOICE = {
+    "read": [],
+    "vendor": ["read"],
+    "order": ["read", "vendor"],
+    "fraud": ["read", "vendor"],
+    "decide": ["order", "fraud"],
+    "approve": ["decide"],
+    "pay": ["decide", "approve"],
+}
+
+
+def test_a_step_stands_one_layer_behind_the_last_of_what_it_needs():
+    assert layers_of(INVOICE) == {"read": 0, "vendor": 1, "order": 2, "fraud": 2, "decide": 3, "approve": 4, "pay": 5}
+
+
+def test_a_need_that_another_implies_is_not_drawn():
+    assert without_shortcuts(INVOICE)["pay"] == ["approve"]
+    assert ("decide", "pay") not in {(edge.source, edge.target) for edge in lay_out(INVOICE).edges}
+
+
+def test_no_two_steps_overlap_and_all_lie_within_the_picture():
+    layout = lay_out(INVOICE)
+    places = list(layout.places.values())
+    for x, y in places:
+        assert 0 <= x <= layout.width - WIDTH
+        assert 0 <= y <= layout.height - HEIGHT
+    apart = [(a, b) for a in places for b in places if a is not b]
+    assert all(abs(a[0] - b[0]) >= WIDTH or abs(a[1] - b[1]) >= HEIGHT for a, b in apart)
+
+
+def test_an_edge_that_passes_a_layer_goes_around_the_steps_in_it():
+    layout = lay_out({"a": [], "b": ["a"], "c": ["b"], "d": ["a"], "e": ["c", "d"]})
+    long_way = next(edge.path for edge in layout.edges if (edge.source, edge.target) == ("d", "e"))
+    middle_of_c = layout.places["c"][1] + HEIGHT // 2
+    rows = {int(part.split("H")[0].split("M")[-1]) for part in long_way.split("V")[1:]}
+    assert middle_of_c not in rows - {layout.places["e"][1] + HEIGHT // 2}
+
+
+def test_a_graph_of_one_step_can_be_drawn():
+    layout = lay_out({"only": []})
+    assert (layout.width, layout.height) > (WIDTH, HEIGHT)
+    assert layout.edges == []

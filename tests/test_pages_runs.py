@@ -1,0 +1,189 @@
+"""Runs as people follow them, starting them by form, the hold switch, preferences and figures."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models.functions import Now
+from django.urls import reverse
+
+from orchestrator import services
+from orchestrator.grants import give
+from orchestrator.models import Document, Hold, Run, Workflow
+from reviews.models import Preference, Review
+
+from .cast import POLICY, WORKFLOW, answer, bill, cast, group, person, waiting_bill, work
+from .desk import signed_in, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def everybody():
+    return cast(undo_seconds=0)
+
+
+def run_url(run, what=""):
+    return reverse(f"run{what and '-'}{what}", args=[run.pk])
+
+
+def operator():
+    user = person("operator", "operators")
+    for codename in ("pull_hold", "resolve_incident"):
+        user.user_permissions.add(Permission.objects.get(codename=codename))
+    return user
+
+
+def test_the_run_page_tells_what_is_done_what_waits_and_what_is_to_come(everybody):
+    run = waiting_bill(everybody).run
+    response = signed_in(everybody.requester).get(run_url(run))
+    story = response.context["story"]
+    assert [(line.step.name, line.state) for line in story.lines] == [
+        ("read", "done"),
+        ("vendor", "done"),
+        ("check", "done"),
+        ("approve", "waiting"),
+    ]
+    assert [line.step.name for line in story.to_come] == ["pay"]
+    assert story.current.step.name == "approve"
+    assert story.stopped_by == 1
+    page = text_of(response)
+    assert 'aria-label="Read 1 difference: done"' in page
+    assert "step" in page
+
+
+def test_a_step_chosen_in_the_address_is_shown_with_what_it_read_and_handed_on(everybody):
+    run = waiting_bill(everybody).run
+    page = text_of(signed_in(everybody.requester).get(run_url(run), {"step": "vendor"}))
+    assert "vendors: id = V1" in page
+    assert "&quot;vendor_id&quot;: &quot;V1&quot;" in page
+
+
+def test_a_run_that_is_not_yours_is_not_there(everybody):
+    run = waiting_bill(everybody).run
+    assert signed_in(everybody.outsider).get(run_url(run)).status_code == 404
+    assert signed_in(everybody.outsider).get(run_url(run, "state")).status_code == 404
+
+
+def test_polling_answers_304_until_something_has_moved(everybody):
+    review = waiting_bill(everybody)
+    client = signed_in(everybody.clerk)
+    first = client.get(run_url(review.run, "state"))
+    assert first.status_code == 200
+    again = client.get(run_url(review.run, "state"), headers={"If-None-Match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    answer(review, everybody.clerk)
+    Review.objects.update(undo_until=Now() - timedelta(seconds=1))
+    work()
+    moved = client.get(run_url(review.run, "state"), headers={"If-None-Match": first["ETag"]})
+    assert moved.status_code == 200
+    assert "succeeded" in text_of(moved)
+    assert "data-poll" not in text_of(moved)
+
+
+def test_runs_are_listed_newest_first_and_narrowed(everybody):
+    done, waiting = bill(everybody), waiting_bill(everybody).run
+    client = signed_in(everybody.requester)
+    assert [run.pk for run in client.get("/runs/").context["page"].rows] == [waiting.pk, done.pk]
+    assert [run.pk for run in client.get("/runs/", {"status": "succeeded"}).context["page"].rows] == [done.pk]
+    assert [run.pk for run in client.get("/runs/", {"status": "open"}).context["page"].rows] == [waiting.pk]
+    assert client.get("/runs/", {"status": "gone"}).status_code == 422
+
+
+def test_whoever_started_a_run_may_cancel_it_with_a_reason(everybody):
+    run = waiting_bill(everybody).run
+    assert signed_in(everybody.clerk).post(run_url(run, "cancel"), {"reason": "no"}).status_code == 403
+    client = signed_in(everybody.requester)
+    assert client.post(run_url(run, "cancel"), {"reason": ""}).status_code == 422
+    assert client.post(run_url(run, "cancel"), {"reason": "Sent by mistake"}).status_code == 302
+    run.refresh_from_db()
+    assert run.status == Run.Status.CANCELLED
+    assert client.post(run_url(run, "cancel"), {"reason": "Again"}).status_code == 409
+
+
+def test_a_run_is_started_by_a_form_made_from_the_workflows_input(everybody):
+    workflow = Workflow.objects.get(name="pay-bills")
+    client = signed_in(everybody.outsider)
+    url = reverse("start-workflow", args=["pay-bills"])
+    assert client.get(url).status_code == 404
+    give("start_run", everybody.outsider, workflow, actor=everybody.admin)
+    assert "Pay bills" in text_of(client.get("/start/"))
+    missing = client.post(url, {"amount": "12.00"})
+    assert missing.status_code == 422
+    assert 'href="#id_number"' in text_of(missing)
+    started = client.post(url, {"amount": "12.00", "number": "N-1", "differences": "2"})
+    run = Run.objects.get()
+    assert started.url == run_url(run)
+    assert run.input == {"amount": "12.00", "number": "N-1", "differences": 2, "flagged": False}
+    assert run.started_by == everybody.outsider
+
+
+def test_an_uploaded_document_fills_its_field_and_can_be_downloaded_and_read(everybody):
+    source = WORKFLOW.replace("workflow: pay-bills", "workflow: scans").replace("input: {", "input: {scan: document, ")
+    services.save_policy(source=POLICY, actor=everybody.admin)
+    services.publish_workflow(source=source, actor=everybody.admin)
+    give("start_run", everybody.outsider, Workflow.objects.get(name="scans"), actor=everybody.admin)
+    client = signed_in(everybody.outsider)
+    xml = b'<?xml version="1.0"?><Invoice><ID>A-1</ID></Invoice>'
+    upload = SimpleUploadedFile('../"x".xml', xml, "text/html")
+    client.post(reverse("start-workflow", args=["scans"]), {"scan": upload, "amount": "1.00", "number": "N-1"})
+    document = Document.objects.get()
+    original = client.get(reverse("document-original", args=[document.pk]))
+    assert original.content == xml
+    assert original["Content-Disposition"].startswith("attachment")
+    assert original["X-Content-Type-Options"] == "nosniff"
+    assert original["Content-Security-Policy"].startswith("sandbox")
+    assert "ID: A-1" in text_of(client.get(reverse("document-text", args=[document.pk])))
+    assert signed_in(everybody.clerk).get(reverse("document-original", args=[document.pk])).status_code == 404
+
+
+def test_operators_stop_effects_and_everybody_is_told(everybody):
+    assert signed_in(everybody.clerk).get("/holds/").status_code == 403
+    client = signed_in(operator())
+    assert client.post("/holds/", {"scope": "kind", "value": "", "reason": "x"}).status_code == 422
+    assert client.post("/holds/", {"scope": "all", "value": "", "reason": "Bank is closed"}).status_code == 302
+    assert client.post("/holds/", {"scope": "all", "value": "", "reason": "Again"}).status_code == 409
+    assert "Bank is closed" in text_of(signed_in(everybody.clerk).get("/queue/"))
+    assert client.post(reverse("hold-release", args=[Hold.objects.get().pk])).status_code == 302
+    assert "Bank is closed" not in text_of(signed_in(everybody.clerk).get("/queue/"))
+
+
+def test_preferences_change_every_page(everybody):
+    client = signed_in(everybody.clerk)
+    assert client.post("/me/", {"theme": "dark", "undo_seconds": "30"}).status_code == 302
+    liked = Preference.objects.get()
+    assert (liked.theme, liked.undo_seconds, liked.single_keys, liked.auto_next) == ("dark", 30, False, False)
+    page = text_of(client.get("/queue/"))
+    assert 'data-theme="dark"' in page
+    assert 'data-keys="off"' in page
+    assert client.post("/me/", {"theme": "pink", "undo_seconds": "30"}).status_code == 422
+
+
+def test_figures_are_counted_over_what_the_reader_may_see(everybody):
+    bill(everybody)
+    answer(waiting_bill(everybody), everybody.clerk)
+    waiting_bill(everybody)
+    [row] = signed_in(everybody.auditor).get("/insights/").context["rows"]
+    assert (row.runs, row.asked, row.open, row.answered) == (3, 2, 1, 1)
+    assert row.waiting is not None
+    assert signed_in(everybody.outsider).get("/insights/").context["rows"] == []
+
+
+def test_what_is_not_there_is_said_in_words(everybody):
+    response = signed_in(everybody.clerk).get("/nowhere/")
+    assert response.status_code == 404
+    assert "There is nothing here for you" in text_of(response)
+
+
+def test_signing_in_and_out(client, everybody):
+    assert "You are not signed in" in text_of(
+        client.post("/accounts/login/", {"username": "clerk", "password": "wrong"})
+    )
+    assert client.post("/accounts/login/", {"username": "clerk", "password": "known"}).url == "/queue/"
+    assert client.get("/accounts/logout/").status_code == 405
+    assert client.post("/accounts/logout/").url == "/accounts/login/"
+
+
+def test_the_groups_of_a_person_stand_with_their_preferences(everybody):
+    assert group("clerks").name in text_of(signed_in(everybody.clerk).get("/me/"))
