@@ -1,11 +1,22 @@
 """Bulk inserts for the hot path: compiling an INSERT through the ORM costs more than running it."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db import connection, models
+
+TEXT = (models.CharField, models.TextField)
+NUMBERS = (models.FloatField, models.PositiveIntegerField, models.PositiveSmallIntegerField, models.BigIntegerField)
+# What the driver takes as Python has it, column by column. SQLite has no type for times, UUIDs and decimals.
+TAKEN_AS_IS = {
+    "sqlite": frozenset((*TEXT, *NUMBERS)),
+    "postgresql": frozenset(
+        (*TEXT, *NUMBERS, models.UUIDField, models.DateTimeField, models.DecimalField, models.BinaryField)
+    ),
+}
 
 
 class Insert(NamedTuple):
@@ -28,9 +39,26 @@ def insert_statement(model: type[models.Model]) -> Insert:
         f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({marks})",  # noqa: S608
         # attrgetter of a single name gives a bare value; asking for it twice gives a tuple, cut again below.
         attrgetter(*names, names[0]),
-        # Text goes to both drivers as it is, and most columns are text.
-        tuple((place, f) for place, f in enumerate(fields) if type(f) not in (models.CharField, models.TextField)),
+        tuple((place, field) for place, field in enumerate(fields) if not is_taken_as_is(field)),
     )
+
+
+def is_taken_as_is(field: models.Field) -> bool:
+    """A foreign key is what it points to."""
+    column = field.target_field if isinstance(field, models.ForeignKey) else field
+    return type(column) in TAKEN_AS_IS[connection.vendor]
+
+
+@contextmanager
+def pipelined() -> Iterator[None]:
+    """Statements of the block are sent without waiting for the answer to each, so none may depend on another's. An
+    error shows at the latest at the end of the block. psycopg's pipeline mode; SQLite has no distance to save."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
 
 
 def insert_rows(rows: Sequence[models.Model]) -> None:

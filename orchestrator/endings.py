@@ -1,16 +1,19 @@
 """How a run pauses, goes on and ends. Callers hold the run's lock."""
 
+from collections.abc import Collection
 from datetime import datetime
+from uuid import UUID
 
 from audit.log import SYSTEM, Actor, record
 
 from . import compensation, tasks, transitions
 from .case import Case
-from .definitions import render
+from .definitions import Definition, render
 from .models import Effect, Incident, Run, Task
 from .pinned import definition_of
 
 LIVE = (Run.Status.PENDING, Run.Status.RUNNING, Run.Status.WAITING, Run.Status.SUSPENDED, Run.Status.CANCELLING)
+DONE = "done"
 SENT = (Effect.State.IN_FLIGHT, Effect.State.UNKNOWN)
 
 
@@ -20,12 +23,13 @@ def told(run: Run, kind: str, actor: Actor, /, **data: object) -> None:
     record(kind, subject=("run", str(run.pk)), actor=actor, run=str(run.pk), workflow=workflow, data=data)
 
 
-def named(run: Run, case: Case) -> dict[str, str]:
-    """What the run is about, once its data says so: subject and business key."""
-    definition, data = definition_of(run.version_id), case.as_json()
-    subject = (render(definition.subject, data) if definition.subject else None) or run.subject
-    key = (render(definition.business_key, data) if definition.business_key else None) or run.business_key
-    return {"subject": subject[:200], "business_key": key[:200]}
+def name(run_id: UUID, definition: Definition, case: Case) -> None:
+    """Writes what the run is about, as far as its data says so by now: subject and business key."""
+    templates = {"subject": definition.subject, "business_key": definition.business_key}
+    data = case.as_json()
+    names = {field: render(template, data) for field, template in templates.items() if template}
+    if known := {field: text[:200] for field, text in names.items() if text}:
+        Run.objects.filter(pk=run_id).update(**known)
 
 
 def end(run: Run, status: str, *, outcome: str, actor: Actor = SYSTEM, now: datetime) -> bool:
@@ -43,6 +47,12 @@ def end(run: Run, status: str, *, outcome: str, actor: Actor = SYSTEM, now: date
     run.status = status
     told(run, f"run.{status}", actor, outcome=outcome)
     return True
+
+
+def end_all(run_ids: Collection[UUID], *, now: datetime) -> None:
+    """Ends runs that have succeeded and have neither an open task nor effects: as end(), without its events."""
+    done = {"outcome": DONE, "ended_at": now, "resumes_to": ""}
+    transitions.move_runs(run_ids, [Run.Status.RUNNING], Run.Status.SUCCEEDED, **done)
 
 
 def _undo_first(run: Run, *, outcome: str, actor: Actor, now: datetime) -> bool:
@@ -93,14 +103,13 @@ def go_on(run: Run, *, now: datetime, actor: Actor = SYSTEM) -> None:
 def settle(run: Run, *, case: Case | None, now: datetime) -> None:
     """Called when a result left the run with nothing obvious to do: it waits for a person, or it has ended."""
     if case is not None:
-        names = named(run, case)
-        Run.objects.filter(pk=run.pk).update(**names)
+        name(run.pk, definition_of(run.version_id), case)
     open_rows = [t for t in run.tasks.all() if t.status in Task.OPEN]
     if run.status == Run.Status.CANCELLING and not open_rows:
         if not compensation.open_next(run, now):
             end(run, Run.Status.CANCELLED, outcome=run.outcome, now=now)
     elif not open_rows and run.status in (Run.Status.RUNNING, Run.Status.WAITING):
-        end(run, Run.Status.SUCCEEDED, outcome="done", now=now)
+        end(run, Run.Status.SUCCEEDED, outcome=DONE, now=now)
     elif run.status == Run.Status.RUNNING and all(t.status == Task.Status.WAITING for t in open_rows):
         transitions.move_runs([run.pk], [Run.Status.RUNNING], Run.Status.WAITING)
         told(run, "run.waiting", SYSTEM, steps=[t.step for t in open_rows])

@@ -7,21 +7,19 @@ compare-and-set, and the database's clock is the only one that counts.
 import logging
 import time
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
-from audit.rows import insert_rows
-
 from . import transitions
 from .case import Case, load_cases
 from .models import Run, Task
 from .pinned import Pinned
 from .policies import gate
-from .recording import Opened, Recording
+from .recording import FAST_LANE, LEASE, Recording
 from .steps.base import Work, get_handler
 from .steps.outcomes import Complete, Fail, Outcome
 
@@ -29,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 BATCH = 32
 BUDGET = 0.25  # seconds a job works before it lets others in
-LEASE = timedelta(seconds=60)  # must outlast BATCH executions: slow handlers have lanes that claim one
-FAST_LANE = "default"
 LANES = (FAST_LANE, "effects", "ocr")
 
 
@@ -63,7 +59,9 @@ def claim(lane: str = FAST_LANE, limit: int = BATCH) -> list[Work]:
 
 def _held(row: Task, pinned: Pinned, case: Case) -> Work:
     step = pinned.definition.step(row.step)
-    return Work(row.pk, pinned, step, fence=row.fence + 1, attempt=row.attempts + 1, case=case, objections=row.objections or ())
+    return Work(
+        row.pk, pinned, step, fence=row.fence + 1, attempt=row.attempts + 1, case=case, objections=row.objections or ()
+    )
 
 
 def execute(work: Work) -> Outcome:
@@ -83,18 +81,7 @@ def execute(work: Work) -> Outcome:
 def record(results: Sequence[tuple[Work, Outcome]], *, keep: int = 0) -> list[Work]:
     """Transaction B: writes the results whose fence still holds and opens the steps that follow, up to `keep` of them
     leased to the caller at once (no claim between the steps of a run). Returns those."""
-    recording = Recording(results)
-    opened = recording.write()
-    mine = [_keep(item, recording.now) for item in [o for o in opened if o.task.lane == FAST_LANE][:keep]]
-    insert_rows([item.task for item in opened])
-    return mine
-
-
-def _keep(item: Opened, now: datetime) -> Work:
-    task = item.task
-    task.status, task.fence, task.attempts = Task.Status.RUNNING, 1, 1
-    task.ready_at, task.lease_until, task.started_at = None, now + LEASE, now
-    return Work(task.pk, item.pinned, item.step, fence=1, attempt=1, case=item.case)
+    return Recording(results, keep=keep).write()
 
 
 def drain(*, lanes: Iterable[str] = LANES, budget: float = BUDGET) -> bool:

@@ -12,25 +12,28 @@ from django.db.models.functions import Now
 
 from audit.ids import uuid7
 from audit.log import SYSTEM, Actor, Entry, record_many
-from audit.rows import insert_rows
+from audit.rows import insert_rows, pipelined
 
 from . import backoff, endings, tasks, transitions
-from .case import Case
+from .case import Case, load_cases
 from .definitions import Step
 from .digests import digest
+from .following import Ahead, look_ahead
 from .models import Decision, Run, Task
 from .pinned import Pinned
 from .policies import gate
 from .steps.base import Work
 from .steps.outcomes import Complete, Defer, Fail, Judgement, Outcome, Reject, Retry, SendBack, Suspend
 
-MAX_OBJECTIONS, MAX_OBJECTION = 20, 300  # how many, and how long each, the next attempt is told
+FAST_LANE = "default"
 HOLD_PAUSE = timedelta(seconds=5)
+LEASE = timedelta(seconds=60)  # must outlast a batch of executions: slow handlers have lanes that claim one
+MAX_OBJECTIONS, MAX_OBJECTION = 20, 300  # how many, and how long each, the next attempt is told
 
 
 @dataclass(slots=True)
 class Opened:
-    """A task that becomes ready by this recording. `case` is there when nothing else can have changed it."""
+    """A task that becomes ready by this recording. `case` is None until siblings' results have been read."""
 
     task: Task
     step: Step
@@ -49,10 +52,11 @@ class Locked:
 
 
 class Recording:
-    """One batch of results. `write()` once, inside a transaction."""
+    """One batch of results, of whose following steps up to `keep` are leased to the caller at once. `write()` once,
+    inside a transaction."""
 
-    def __init__(self, results: Sequence[tuple[Work, Outcome]]):
-        self.results = results
+    def __init__(self, results: Sequence[tuple[Work, Outcome]], *, keep: int = 0):
+        self.results, self.keep = results, keep
         self.now: datetime
         self.rows: dict[UUID, Locked] = {}
         self.moves: dict[str, list[Work]] = {}
@@ -61,19 +65,25 @@ class Recording:
         self.opened: list[Opened] = []
         self.unsettled: dict[UUID, Case] = {}  # runs that need a look at all their tasks
 
-    def write(self) -> list[Opened]:
+    def write(self) -> list[Work]:
+        """Returns the steps leased to the caller."""
         self._lock()
         good = [(work, outcome) for work, outcome in self.results if self._holds(work)]
         for work, outcome in good:
             self.entries += work.entries
             self._take(work, outcome)
         self._note_dropped()
-        self._move()
-        insert_rows(self.decisions)
-        record_many(self.entries, at=self.now)
+        ahead = self._look_ahead(good)
+        mine = self._lease()
+        with pipelined():
+            self._move()
+            endings.end_all(ahead.over, now=self.now) if ahead.over else None
+            insert_rows(self.decisions)
+            insert_rows([item.task for item in self.opened])
+            record_many(self.entries, at=self.now)
         self._run_hooks()
         self._settle(good)
-        return self.opened
+        return self._works(mine)
 
     def _lock(self) -> None:
         """Runs first, in id order, then their tasks: one statement locks both, and gives the database's time."""
@@ -209,8 +219,11 @@ class Recording:
         following = work.definition.followers(name)
         for step in following:
             case = work.case if len(following) == 1 else work.case.copy()
-            task = tasks.new_task(work.run_id, step, self.now, row.round)
-            self.opened.append(Opened(task, step, work.pinned, case))
+            self.opened.append(self._opened(work, step, case))
+
+    def _opened(self, work: Work, step: Step, case: Case | None) -> Opened:
+        task = tasks.new_task(work.run_id, step, self.now, self.rows[work.task_id].round)
+        return Opened(task, step, work.pinned, case)
 
     def _tell(self, kind: str, work: Work, /, actor: Actor = SYSTEM, **data: object) -> None:
         data = {"step": work.step.name, "fence": work.fence, **data}
@@ -231,6 +244,54 @@ class Recording:
             if hook is not None:
                 hook(self.now)
 
+    def _look_ahead(self, good: Sequence[tuple[Work, Outcome]]) -> Ahead:
+        """Runs whose results are all plain go on or end together, here; the others stay `unsettled`."""
+        special = {work.run_id for work, outcome in good if not self._is_plain(work, outcome)}
+        alike = {w.run_id: w for w, _ in good if w.run_id in self.unsettled and w.run_id not in special}
+        moved = {work.task_id: status for status, works in self.moves.items() for work in works}
+        ahead = look_ahead({run_id: work.definition for run_id, work in alike.items()}, moved) if alike else Ahead()
+        self.opened = [item for item in self.opened if item.pinned.run_id not in self.unsettled]
+        for run_id, due in ahead.due.items():
+            self.opened += [self._opened(alike[run_id], step, None) for step in due]
+        for run_id in ahead.over:
+            self._tell_end(alike[run_id])
+        for run_id in (*ahead.due, *ahead.over):
+            endings.name(run_id, alike[run_id].definition, self.unsettled.pop(run_id))
+        return ahead
+
+    def _is_plain(self, work: Work, outcome: Outcome) -> bool:
+        """Done, and nothing else: no hook, no route that acts at once, no run that is held, was sent back, stops branches
+        early or is waited for by another."""
+        row, found = self.rows[work.task_id], work.evaluation
+        return (
+            isinstance(outcome, Complete)
+            and outcome.on_record is None
+            and row.round == 1
+            and row.run_status == Run.Status.RUNNING
+            and not work.definition.early_joins
+            and work.pinned.parent_id is None
+            and (found is None or found.route not in gate.AT_ONCE)
+        )
+
+    def _tell_end(self, work: Work) -> None:
+        run, data = str(work.run_id), {"outcome": endings.DONE}
+        self.entries.append(Entry("run.succeeded", ("run", run), SYSTEM, run, work.definition.name, "", data))
+
+    def _lease(self) -> list[Opened]:
+        """The first of the opened tasks are the caller's: no claim between the steps of a run."""
+        mine = [item for item in self.opened if item.task.lane == FAST_LANE][: self.keep]
+        for task in (item.task for item in mine):
+            task.status, task.fence, task.attempts = Task.Status.RUNNING, 1, 1
+            task.ready_at, task.lease_until, task.started_at = None, self.now + LEASE, self.now
+        return mine
+
+    def _works(self, mine: Sequence[Opened]) -> list[Work]:
+        """What the caller holds, with the cases of those steps that siblings added to."""
+        wanted = {item.pinned.run_id: item.pinned.input for item in mine if item.case is None}
+        cases = load_cases(wanted) if wanted else {}
+        held = [(item, item.case or cases[item.pinned.run_id].copy()) for item in mine]
+        return [Work(item.task.pk, item.pinned, item.step, fence=1, attempt=1, case=case) for item, case in held]
+
     def _settle(self, good: Sequence[tuple[Work, Outcome]]) -> None:
         if not self.unsettled:
             return
@@ -238,7 +299,6 @@ class Recording:
         for work, outcome in good:
             by_run.setdefault(work.run_id, []).append((work, outcome))
         for run in Run.objects.filter(pk__in=self.unsettled).order_by("pk"):
-            self.opened = [item for item in self.opened if item.pinned.run_id != run.pk]
             for work, outcome in by_run[run.pk]:
                 consequences(run, work, outcome, self.now)
             if run.status in (Run.Status.RUNNING, Run.Status.WAITING):

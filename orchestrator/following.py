@@ -1,0 +1,42 @@
+"""What follows a batch of plain results, seen for all their runs at once: one statement, however many runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from . import tasks
+from .definitions import Definition, Step
+from .models import Task
+
+
+@dataclass(slots=True)
+class Ahead:
+    """Runs that go on with these steps (perhaps none: a sibling is still at work), and runs that are over."""
+
+    due: dict[UUID, list[Step]] = field(default_factory=dict)
+    over: list[UUID] = field(default_factory=list)
+
+
+def look_ahead(definitions: Mapping[UUID, Definition], moved: Mapping[UUID, str]) -> Ahead:
+    """`definitions` maps running runs of the first round, under lock, to what they run; `moved` maps task → the status
+    it is about to get. A run that comes out in neither part needs a closer look (endings.settle)."""
+    ahead, statuses = Ahead(), _statuses(definitions, moved)
+    for run_id, definition in definitions.items():
+        now = statuses[run_id]
+        due = tasks.due_steps(definition, now)
+        still_open = {status for status in now.values() if status in Task.OPEN}
+        if due or still_open - {Task.Status.WAITING}:
+            if not any(step.name in now for step in due):  # a cleared task is opened again, not made anew
+                ahead.due[run_id] = due
+        elif not still_open and not any(step.kind == "effect" for step in definition.steps.values()):
+            ahead.over.append(run_id)
+    return ahead
+
+
+def _statuses(definitions: Mapping[UUID, Definition], moved: Mapping[UUID, str]) -> dict[UUID, dict[str, str]]:
+    """{run: {step: status}} as it will be."""
+    found: dict[UUID, dict[str, str]] = {run_id: {} for run_id in definitions}
+    rows = Task.objects.filter(run_id__in=found).values_list("pk", "run_id", "step", "status")
+    for pk, run_id, step, status in rows:
+        found[run_id][step] = moved.get(pk, status)
+    return found
