@@ -14,6 +14,12 @@ from orchestrator.documents.ocr import page_of
 DATA = Path(os.environ.get("COUNTERSIGN_DATA", Path(__file__).parents[2] / "shared/data"))
 
 
+# The map of a font whose drawn 9 is a 1 to whoever reads the text (ISO 32000-1, 9.10.3).
+NINE_IS_ONE = b"""/CIDInit /ProcSet findresource begin begincmap /CMapName /Lie def /CMapType 2 def
+1 begincodespacerange <00> <FF> endcodespacerange 1 beginbfrange <20> <38> <0020> endbfrange
+1 beginbfchar <39> <0031> endbfchar endcmap end"""
+
+
 @dataclass
 class Sheet:
     """A page of A4 under construction: text by position from the top left in points, pictures, raw operators."""
@@ -22,9 +28,11 @@ class Sheet:
     picture: bytes = b""
     picture_size: tuple[int, int] = (0, 0)
 
-    def text(self, x: float, y: float, words: str, *, size: float = 10, gray: float = 0, mode: int = 0) -> "Sheet":
+    def text(
+        self, x: float, y: float, words: str, *, size: float = 10, gray: float = 0, mode: int = 0, font: str = "F1"
+    ) -> "Sheet":
         escaped = words.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
-        self.parts.append(f"BT /F1 {size} Tf {gray} g {mode} Tr 1 0 0 1 {x} {842 - y} Tm ({escaped}) Tj ET")
+        self.parts.append(f"BT /{font} {size} Tf {gray} g {mode} Tr 1 0 0 1 {x} {842 - y} Tm ({escaped}) Tj ET")
         return self
 
     def rows(
@@ -45,7 +53,14 @@ class Sheet:
 
 def pdf(*sheets: Sheet, catalog: str = "") -> bytes:
     """The sheets as a PDF file; `catalog` is added to its catalog (an open action, say)."""
-    objects: list[bytes] = [b"", b"", b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>"]
+    font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding"
+    objects: list[bytes] = [
+        b"",
+        b"",
+        f"{font}>>".encode(),
+        f"{font}/ToUnicode 5 0 R>>".encode(),
+        _stream("<<", NINE_IS_ONE),
+    ]
     kids = []
     for sheet in sheets:
         image = ""
@@ -57,7 +72,7 @@ def pdf(*sheets: Sheet, catalog: str = "") -> bytes:
             objects.append(_stream(f"{head}/Filter/DCTDecode", sheet.picture))
             image = f"/XObject<</I1 {len(objects)} 0 R>>"
         objects.append(_stream("<<", "\n".join(sheet.parts).encode("cp1252")))
-        resources = f"<</Font<</F1 3 0 R>>{image}>>"
+        resources = f"<</Font<</F1 3 0 R/Lying 4 0 R>>{image}>>"
         page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources{resources}/Contents {len(objects)} 0 R>>"
         objects.append(page.encode())
         kids.append(f"{len(objects)} 0 R")

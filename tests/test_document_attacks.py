@@ -165,6 +165,15 @@ def test_d12_a_picture_over_the_total_that_shows_another_sum_stops_the_case():
     assert checks(pdf(forged))["text-image-differ"] == "stop"
 
 
+def test_d12_a_font_that_draws_another_digit_than_it_says_stops_the_case():
+    sheet = Sheet().text(60, 240, "Rechnung Nr. 2024-0815 vom 05.03.2024")
+    sheet.rows(300, 400, [("Nettobetrag", "100,00 EUR"), ("Umsatzsteuer 19 %", "19,00 EUR")])
+    sheet.text(300, 432, "Gesamtbetrag").text(450, 432, "999,00 EUR", font="Lying")
+    result = read_document(pdf(sheet))
+    assert "111,00 EUR" in result.pages[0].text
+    assert "text-image-differ" in {check.id for check in result.reading.checks if check.severity == "stop"}
+
+
 def test_d12_a_picture_behind_an_honest_total_does_not():
     sheet = german_invoice()
     sheet.parts, written = [], sheet.parts

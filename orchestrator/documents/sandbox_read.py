@@ -1,13 +1,14 @@
 """What the child does with a document: choose the reader, read, compare what is written with what is seen."""
 
 import time
+from collections import defaultdict
 
 from .amounts import find_amounts, infer_decimal_mark
 from .invoice_pdf import document_confidence, read_invoice_pages
-from .layout import Page
+from .layout import Box, Page
 from .media_type import Refused
 from .pdf import PdfContent, open_pdf, read_pdf
-from .reading import Check, Reading
+from .reading import Check, Reading, ReadValue
 from .sandbox import ReadResult, read_xml
 
 FEW_WORDS = 12  # fewer on all pages together: the text layer is not the document
@@ -102,28 +103,43 @@ def _read_pages(pages: list[Page], expected: str) -> Reading:
 
 
 def _compare_with_image(data: bytes, pages: list[Page], reading: Reading, ocr: bool) -> None:
-    """Where a picture lies under amounts or amounts are hidden, recognise what is seen and look for the sums there.
+    """Whether the sums that are written are the sums that are seen.
 
-    Only then: recognition costs seconds and 300 MB. Text that leaves no ink is already left out by `pdf.read_pdf`.
+    The drawn digits of every sum are compared with what the text layer says they are. Where a picture lies under amounts
+    or amounts are hidden, the page is recognised and the sums looked for in it; only then, for recognition costs seconds
+    and 300 MB. Text that leaves no ink is already left out by `pdf.read_pdf`.
     """
-    suspects = {page.number for page in pages if page.covered or any(find_amounts(text) for text in page.hidden)}
     sums = {name: reading.fields[name] for name in ("gross_total", "payable") if reading.value(name)}
+    written = ", ".join(f"{name.replace('_', ' ')} {value.value}" for name, value in sums.items())
+    digits = _lying_digits(data, [*sums.values(), *([reading.fields["iban"]] if reading.value("iban") else [])])
+    if digits:
+        drawn = ", ".join(f"{says} is drawn as {seen}" for says, seen in digits[:4])
+        _distrust(reading, sums, f"The file's text says {written}, but the page shows other digits ({drawn}).")
+    suspects = {page.number for page in pages if page.covered or any(find_amounts(text) for text in page.hidden)}
     where = {p.page for value in sums.values() for p in value.passages} & suspects
-    if not where:
-        return
-    fields = list(sums)
-    if not ocr:
-        message = (
-            "The total stands on a picture or beside hidden text; what is seen was not compared with what is written."
-        )
-        reading.checks.append(Check(id="text-over-picture", severity="stop", message=message, fields=fields))
-    elif not _are_seen(data, where, {value.value for value in sums.values() if value.value}):
-        written = ", ".join(f"{name.replace('_', ' ')} {value.value}" for name, value in sums.items())
-        message = f"The text of the file says {written}, but the picture of the page shows other sums."
-        reading.checks.append(Check(id="text-image-differ", severity="stop", message=message, fields=fields))
-        for value in sums.values():
-            value.confidence = min(value.confidence, 0.2)
-        reading.confidence = document_confidence(reading)
+    if where and not ocr:
+        message = "The total stands on a picture or beside hidden amounts; what is seen was not compared with the text."
+        reading.checks.append(Check(id="text-over-picture", severity="stop", message=message, fields=list(sums)))
+    elif where and not _are_seen(data, where, {value.value for value in sums.values() if value.value}):
+        _distrust(reading, sums, f"The file's text says {written}, but the picture of the page shows other sums.")
+
+
+def _distrust(reading: Reading, sums: dict[str, ReadValue], message: str) -> None:
+    reading.checks.append(Check(id="text-image-differ", severity="stop", message=message, fields=list(sums)))
+    for value in sums.values():
+        value.confidence = min(value.confidence, 0.2)
+    reading.confidence = document_confidence(reading)
+
+
+def _lying_digits(data: bytes, values: list[ReadValue]) -> list[tuple[str, str]]:
+    from .render_digits import lying_digits
+
+    boxes: dict[int, list[Box]] = defaultdict(list)
+    for passage in (passage for value in values for passage in value.passages):
+        if passage.page and passage.box:
+            boxes[passage.page].append(passage.box)
+    document = open_pdf(data)
+    return [pair for number, places in boxes.items() for pair in lying_digits(document[number - 1], places)]
 
 
 def _are_seen(data: bytes, numbers: set, wanted: set[str]) -> bool:
