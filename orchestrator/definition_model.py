@@ -64,9 +64,17 @@ class Step:
         return self.target if self.kind == "review" else ""
 
     @property
+    def enough(self) -> int:
+        """How many of its needs must have finished before it may start: all of them, but for joins that say less (a
+        quorum may be settled by one veto)."""
+        if self.kind != "join" or self.target == "all":
+            return len(self.needs)
+        return int(self.config["at_least"]) if self.target == "some" else 1
+
+    @property
     def join(self) -> str:
-        """`any`: starts after the first of its needs; `all`: after the last."""
-        return "any" if self.kind == "join" and self.target == "any" else "all"
+        """`all`: starts after the last of its needs; `any`: may start before."""
+        return "any" if self.enough < len(self.needs) else "all"
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "needs": list(self.needs), "sources": list(self.sources), "config": dict(self.config)}
@@ -122,6 +130,7 @@ class _Graph:
     descendants: Mapping[str, frozenset[str]]
     effects_after: Mapping[str, tuple[Step, ...]]
     undoing: Mapping[str, Step]
+    only_for: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +189,16 @@ class Definition:
         follows = self._graph.followers[step]
         if step in self._graph.plain:
             return list(follows)
-        return [other for other in follows if other.join == "any" or all(need in done for need in other.needs)]
+        return [other for other in follows if sum(need in done for need in other.needs) >= other.enough]
+
+    def only_for(self, join: str) -> frozenset[str]:
+        """Steps that serve this join and nothing else: once it has started without them, they are needless."""
+        return self._graph.only_for.get(join, frozenset())
+
+    @property
+    def early_joins(self) -> Collection[str]:
+        """Joins that may start before all they need has finished."""
+        return self._graph.only_for.keys()
 
     def descendants(self, step: str) -> frozenset[str]:
         """Every step that starts only after `step`, directly or not."""
@@ -239,8 +257,17 @@ def _graph_of(steps: Mapping[str, Step]) -> _Graph:
         ancestors=closure(order, needs),
         descendants=closure(order[::-1], after),
         effects_after={name: tuple(steps[other] for other in order if other in effects[name]) for name in order},
+        only_for={s.name: _only_for(s.name, order, after) for s in steps.values() if s.join == "any"},
         undoing={step.name + UNDO: _undoing(step) for step in steps.values() if step.kind == "effect"},
     )
+
+
+def _only_for(join: str, order: Sequence[str], after: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    found: set[str] = set()
+    for name in reversed(order[: order.index(join)]):
+        if after[name] and all(other == join or other in found for other in after[name]):
+            found.add(name)
+    return frozenset(found)
 
 
 def _undoing(step: Step) -> Step:

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator import safe_yaml
 from orchestrator.definition_catalog import AgentInfo, Catalog, check_catalog
+from orchestrator.definition_kinds import KIND_KEYS, READERS, check_references, parse_duration
 from orchestrator.definition_model import (
     INPUT,
     KINDS,
@@ -24,7 +25,7 @@ from orchestrator.definition_model import (
     render,
 )
 from orchestrator.shorthand import schema_of, suggest
-from orchestrator.step_graph import cycles, path_without, topological
+from orchestrator.step_graph import closure, cycles, path_without, topological
 
 __all__ = [
     "INPUT",
@@ -53,12 +54,9 @@ DEFAULT_TIMEOUT = 60
 WORKFLOW_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 PART_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 TARGET_NAME = re.compile(r"[a-z][a-z0-9._-]{0,99}")
-DURATION = re.compile(r"([0-9]{1,9}) ?(s|m|h|d)?")
-UNIT_SECONDS = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 RUN_KEYS = ("input", "business_key", "subject", "policies", "facts", "deadline", "steps")
 TOP_KEYS = ("workflow", "title", "description", *RUN_KEYS)
 COMMON_KEYS = ("title", "needs", "config", "lane", "retry", "timeout")
-KIND_KEYS = {"agent": ("sources", "fallback"), "effect": ("compensate",)}
 RETRY_BOUNDS = {"max_attempts": (1, 20), "backoff_seconds": (0, 3600), "cap_seconds": (0, 86_400)}
 
 
@@ -78,14 +76,6 @@ def parse(text: str, *, kinds: Sequence[str] = KINDS) -> Definition:
     if reader.errors:
         raise DefinitionError(reader.errors)
     return definition
-
-
-def parse_duration(written: Any) -> int:
-    """Seconds of `90`, `90s`, `15m`, `4h` or `14d`; ValueError says what is expected."""
-    match = DURATION.fullmatch(str(written)) if not isinstance(written, bool) else None
-    if match is None:
-        raise ValueError(f"{written!r} is no duration; write seconds or 30s, 15m, 4h, 14d")
-    return int(match[1]) * UNIT_SECONDS[match[2]]
 
 
 class _Reader:
@@ -145,7 +135,7 @@ class _Reader:
         chosen, options = ((kind,), [kind]) if kind else (self.kinds, list(KIND_KEYS))
         own = [key for option in options for key in KIND_KEYS.get(option, ())]
         self.unknown_keys(path, found, (*chosen, *COMMON_KEYS, *own))
-        target, config = self.target(path, kind, found.get(kind))
+        target, config = self.target(path, kind, found)
         return Step(
             name=name,
             kind=kind,
@@ -163,17 +153,18 @@ class _Reader:
 
     def kind(self, path: str, found: Mapping[str, Any]) -> str:
         used = [kind for kind in self.kinds if kind in found]
+        if "for_each" in used:
+            used = [kind for kind in used if kind != "agent"]  # there, the agent is what each item is given to
         if len(used) != 1:
             given = f"says both {' and '.join(used)}" if used else "does not say what it does"
             self.refuse(path, f"{given}; expected exactly one of {', '.join(self.kinds)}")
         return used[0] if used else ""
 
-    def target(self, path: str, kind: str, found: Any) -> tuple[str, Mapping[str, Any]]:
+    def target(self, path: str, kind: str, step: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         """(target, config): kinds of our own name their target; further kinds may give a map of options instead."""
-        if kind == "join":
-            if found not in ("all", "any"):
-                self.refuse(f"{path}.join", f"is {found!r}; expected all or any")
-            return str(found), {}
+        if kind in READERS:
+            return READERS[kind](path, step, self.refuse)
+        found = step.get(kind)
         if isinstance(found, Mapping) and kind not in KINDS:
             return "", found
         if kind and kind not in KINDS and isinstance(found, (str, int)) and not isinstance(found, bool):
@@ -231,6 +222,8 @@ class _Reader:
             self.refuse(f"steps.{name}", "can never start: what it needs waits for a cycle")
         if sum(map(len, needs.values())) == sum(len(step.needs) for step in steps.values()):
             self.reviews(steps, needs)
+            if not loops:
+                check_references(steps, closure(topological(needs), needs), self.refuse)
 
     def reviews(self, steps: Mapping[str, Step], needs: Mapping[str, Sequence[str]]) -> None:
         for name in [name for name, step in steps.items() if step.kind == "effect"]:

@@ -29,7 +29,6 @@ from .digests import digest
 from .models import Effect, Hold, Run
 from .pinned import Pinned, definition_of
 
-
 UNSETTLED = (Effect.State.IN_FLIGHT, Effect.State.UNKNOWN)
 
 

@@ -40,6 +40,8 @@ class Pinned:
     started_by_id: int
     input: Mapping[str, Any]
     round: int
+    priority: int = 0
+    parent_id: UUID | None = None
 
     @property
     def definition(self) -> Definition:
@@ -51,4 +53,13 @@ class Pinned:
 
     @classmethod
     def of(cls, run: Run) -> "Pinned":
-        return cls(run.pk, run.version_id, run.policy_version_id, run.started_by_id, run.input, run.round)
+        return cls(
+            run.pk,
+            run.version_id,
+            run.policy_version_id,
+            run.started_by_id,
+            run.input,
+            run.round,
+            run.priority,
+            run.parent_id,
+        )

@@ -63,7 +63,7 @@ def publish_workflow(*, source: str, actor: AbstractBaseUser) -> WorkflowVersion
     workflow.current, workflow.title, workflow.description = version, definition.title, definition.description
     workflow.save()
     for step in definition.steps.values():
-        if step.kind == "agent":
+        if step.kind in ("agent", "for_each"):
             account_of(step.target)
     _told("workflow.published", "workflow", workflow, version.number, definition.digest, actor)
     return version

@@ -20,7 +20,8 @@ def topological(needs: Needs) -> list[str]:
 
 def cycles(needs: Needs) -> list[list[str]]:
     """One closed path for each cycle met, `["a", "b", "a"]`: a comes first, then b; disjoint cycles each once."""
-    stuck = dict.fromkeys(name for name in needs if name not in set(topological(needs)))
+    ordered = set(topological(needs))
+    stuck = dict.fromkeys(name for name in needs if name not in ordered)
     found: list[list[str]] = []
     while stuck:
         name, path = next(iter(stuck)), []

@@ -1,13 +1,16 @@
 """Opening, reopening and clearing tasks. Callers hold the run's lock."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from audit.ids import uuid7
+from audit.log import SYSTEM, record
 
 from . import transitions
+from .case import load_cases
 from .definitions import Definition, Step
+from .joining import is_settled
 from .models import Effect, Run, Task
 from .pinned import definition_of
 from .steps.base import get_handler
@@ -39,23 +42,50 @@ def reopen(task_id: UUID, ready_at: datetime, round_: int) -> bool:
 
 
 def due_steps(definition: Definition, statuses: Mapping[str, str]) -> list[Step]:
-    """Steps whose needs are done and that have no task, or a cleared one. `statuses` maps step → task status."""
+    """Steps whose needs are done and that have no task, or a cleared one. `statuses` maps step → task status. What only
+    serves a join that has started without it is not due any more."""
     done = {name for name, status in statuses.items() if status in Task.DONE}
     idle = (None, Task.Status.CANCELLED)
-    return [s for s in definition.steps.values() if statuses.get(s.name) in idle and _needs_met(s, done)]
-
-
-def _needs_met(step: Step, done: Collection[str]) -> bool:
-    return any(need in done for need in step.needs) if step.join == "any" else all(need in done for need in step.needs)
+    started = [join for join in definition.early_joins if statuses.get(join) not in idle]
+    needless = frozenset().union(*(definition.only_for(join) for join in started))
+    return [
+        step
+        for step in definition.steps.values()
+        if statuses.get(step.name) in idle
+        and step.name not in needless
+        and sum(need in done for need in step.needs) >= step.enough
+    ]
 
 
 def open_due(run: Run, *, now: datetime) -> list[Step]:
     """Opens every due step of a run: after it was answered early, sent back or un-paused."""
     definition, rows = definition_of(run.version_id), {task.step: task for task in run.tasks.all()}
     due = due_steps(definition, {name: task.status for name, task in rows.items()})
+    if any(step.join == "any" for step in due):
+        due = _start_early(run, due, rows, now)
     for step in due:
         open_step(run, step, rows.get(step.name), now)
     return due
+
+
+def _start_early(run: Run, due: Sequence[Step], rows: Mapping[str, Task], now: datetime) -> list[Step]:
+    """Of what is due, what really starts: a quorum waits until it is settled, and what only served a join that starts
+    now is stopped."""
+    definition = definition_of(run.version_id)
+    outputs = load_cases({run.pk: run.input})[run.pk].data
+    finished = {name for name, task in rows.items() if task.status in Task.DONE}
+    open_quorums = {
+        s.name for s in due if s.target == "quorum" and s.kind == "join" and not finished.issuperset(s.needs)
+    }
+    starting = [s for s in due if s.name not in open_quorums or is_settled(s, outputs)]
+    needless = frozenset().union(*(definition.only_for(s.name) for s in starting))
+    stopped = [task for name, task in rows.items() if name in needless and task.status in Task.OPEN]
+    clear(stopped, now)
+    for task in stopped:
+        told = {"step": task.step, "why": "a join went on without it"}
+        subject = ("task", str(task.pk))
+        record("task.cancelled", subject=subject, actor=SYSTEM, run=str(run.pk), workflow=definition.name, data=told)
+    return [step for step in starting if step.name not in needless]
 
 
 def open_step(run: Run, step: Step, row: Task | None, now: datetime) -> UUID:

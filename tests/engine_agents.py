@@ -45,6 +45,20 @@ def crash(case: Anything, ctx: AgentContext) -> Result[Count]:
     raise ZeroDivisionError("bug")
 
 
+class Opinion(BaseModel):
+    verdict: str
+
+
+def _says(verdict: str) -> None:
+    @agent(f"test.says_{verdict}", version="1")
+    def opinion(case: Anything, ctx: AgentContext) -> Result[Opinion]:
+        return Result(Opinion(verdict=verdict), confidence=0.9)
+
+
+for _verdict in ("yes", "no", "block"):
+    _says(_verdict)
+
+
 def line(name: str, agents: list[str], *, policies: str = "", retry: str = "{backoff_seconds: 0}") -> str:
     """YAML of a workflow whose steps s0, s1, … follow each other."""
     rows = [f"workflow: {name}", "title: A line", "input: {works_at: integer?}"]

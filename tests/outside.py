@@ -1,7 +1,7 @@
 """An outside system with a journal of its own, over real HTTP, that can be told to fail; and effects that use it.
 
-Modes, one per request and then `ok`: ok, refuse (422), lose (500 before booking), swallow (500 after booking), redirect,
-garbage (200 without JSON).
+Modes, one per request and then `ok`: ok, refuse (422), lose (500 before booking), swallow (500 after booking),
+redirect, garbage (200 without JSON).
 """
 
 import hashlib

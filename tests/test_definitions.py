@@ -221,9 +221,9 @@ def test_words_that_yaml_would_turn_into_something_else_stay_words():
 
 
 def test_further_kinds_are_accepted_when_they_are_registered():
-    text = flow("a: {timer: 3d}", "b: {wait: {for: payment}, needs: [a]}")
+    text = flow("a: {nap: 3d}", "b: {call: {for: payment}, needs: [a]}")
     assert "does not say what it does" in objections(text)["steps.a"]
-    definition = parse(text, kinds=("agent", "effect", "join", "review", "timer", "wait"))
+    definition = parse(text, kinds=("agent", "effect", "join", "review", "nap", "call"))
     assert (definition.steps["a"].target, definition.steps["b"].config) == ("3d", {"for": "payment"})
 
 
