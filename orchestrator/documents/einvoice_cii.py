@@ -1,5 +1,7 @@
 """UN/CEFACT Cross Industry Invoice (ZUGFeRD, Factur-X): the rules of EN 16931-1 on what a document must hold, by id."""
 
+from functools import partial
+
 from orchestrator.documents import codelists
 from orchestrator.documents.einvoice_cii_places import (
     ADJUSTMENT,
@@ -21,52 +23,22 @@ from orchestrator.documents.einvoice_cii_places import (
     UP,
 )
 from orchestrator.documents.einvoice_places import Rule, Syntax
+from orchestrator.documents.einvoice_shared_rules import adjustment_rules, decimals, party_rules
 
 _REASON = "ram:Reason or ram:ReasonCode"
 _TRANSFER = f"/*/{MEANS}[ram:TypeCode = '30' or ram:TypeCode = '58']"
 _PERIOD = "not(ram:StartDateTime and ram:EndDateTime) or number(ram:EndDateTime) >= number(ram:StartDateTime)"
-_TWO_DECIMALS = "string-length(substring-after(normalize-space(.), '.')) <= 2"
 _SCHEMED = "ram:GlobalID"
 
-
-def _decimals(id: str, context: str, what: str) -> Rule:
-    return Rule(id, context, f"The {what} has more than two decimals.", _TWO_DECIMALS)
-
-
-def _party_rules(path: str, party: str, ids: tuple[str, str, str]) -> tuple[Rule, ...]:
-    address, country, scheme = ids
-    return (
-        Rule(
-            address,
-            "/*",
-            f"The {party}'s postal address is missing.",
-            f"{path}/ram:PostalTradeAddress",
-            f"{party}.address",
-        ),
-        Rule(
-            country,
-            f"/*/{path}/ram:PostalTradeAddress",
-            f"The {party}'s country is missing.",
-            "normalize-space(ram:CountryID)",
-            f"{party}.country",
-        ),
-        Rule(
-            scheme,
-            f"/*/{path}/ram:URIUniversalCommunication/ram:URIID",
-            f"The {party}'s electronic address has no scheme.",
-            "@schemeID",
-        ),
-    )
-
-
-def _adjustment_rules(path: str, what: str, ids: tuple[str, str, str], field: str) -> tuple[Rule, ...]:
-    amount_rule, category_rule, reason_rule = ids
-    return (
-        Rule(amount_rule, path, f"{what} has no amount.", "ram:ActualAmount", field),
-        Rule(category_rule, path, f"{what} has no VAT category.", "ram:CategoryTradeTax/ram:CategoryCode", field),
-        Rule(reason_rule, path, f"{what} has no reason.", _REASON, field),
-    )
-
+_party_rules = partial(
+    party_rules,
+    address="ram:PostalTradeAddress",
+    country="ram:CountryID",
+    endpoint="ram:URIUniversalCommunication/ram:URIID",
+)
+_adjustment_rules = partial(
+    adjustment_rules, amount="ram:ActualAmount", category="ram:CategoryTradeTax/ram:CategoryCode", reason=_REASON
+)
 
 RULES = (
     *_party_rules(SELLER, "seller", ("BR-08", "BR-09", "BR-62")),
@@ -256,16 +228,16 @@ RULES = (
         "A delivery location's scheme is not in ISO 6523.",
         codes=codelists.IDENTIFIER_SCHEMES,
     ),
-    _decimals("BR-DEC-01", f"/*/{SETTLED}/{DOWN}/ram:ActualAmount", "amount of an allowance"),
-    _decimals("BR-DEC-05", f"/*/{SETTLED}/{UP}/ram:ActualAmount", "amount of a charge"),
-    _decimals("BR-DEC-09", f"/*/{SUM}/ram:*", "invoice's totals block"),
-    _decimals(
+    decimals("BR-DEC-01", f"/*/{SETTLED}/{DOWN}/ram:ActualAmount", "amount of an allowance"),
+    decimals("BR-DEC-05", f"/*/{SETTLED}/{UP}/ram:ActualAmount", "amount of a charge"),
+    decimals("BR-DEC-09", f"/*/{SUM}/ram:*", "invoice's totals block"),
+    decimals(
         "BR-DEC-19",
         f"/*/{SETTLED}/ram:ApplicableTradeTax/ram:BasisAmount"
         f" | /*/{SETTLED}/ram:ApplicableTradeTax/ram:CalculatedAmount",
         "VAT breakdown",
     ),
-    _decimals(
+    decimals(
         "BR-DEC-23", "//ram:SpecifiedTradeSettlementLineMonetarySummation/ram:LineTotalAmount", "net amount of a line"
     ),
 )

@@ -1,7 +1,10 @@
 """UBL 2.1 Invoice and CreditNote (ISO/IEC 19845): the rules of EN 16931-1 on what a document must hold, by id."""
 
+from functools import partial
+
 from orchestrator.documents import codelists
 from orchestrator.documents.einvoice_places import Rule, Syntax
+from orchestrator.documents.einvoice_shared_rules import adjustment_rules, decimals, party_rules
 from orchestrator.documents.einvoice_ubl_places import (
     ADJUSTMENT,
     BREAKDOWN,
@@ -20,44 +23,12 @@ _DOWN, _UP = (f"cac:AllowanceCharge[cbc:ChargeIndicator='{flag}']" for flag in (
 _LINE_DOWN, _LINE_UP = (f"({LINES})/{path}" for path in (_DOWN, _UP))
 _REASON = "cbc:AllowanceChargeReason or cbc:AllowanceChargeReasonCode"
 _PERIOD = "not(cbc:StartDate and cbc:EndDate) or translate(cbc:EndDate,'-','') >= translate(cbc:StartDate,'-','')"
-_TWO_DECIMALS = "string-length(substring-after(normalize-space(.), '.')) <= 2"
 _NONBLANK = "normalize-space(.)"
 
-
-def _decimals(id: str, context: str, what: str) -> Rule:
-    return Rule(id, context, f"The {what} has more than two decimals.", _TWO_DECIMALS)
-
-
-def _party_rules(path: str, party: str, ids: tuple[str, str, str]) -> tuple[Rule, ...]:
-    address, country, scheme = ids
-    return (
-        Rule(
-            address, "/*", f"The {party}'s postal address is missing.", f"{path}/cac:PostalAddress", f"{party}.address"
-        ),
-        Rule(
-            country,
-            f"/*/{path}/cac:PostalAddress",
-            f"The {party}'s country is missing.",
-            "normalize-space(cac:Country/cbc:IdentificationCode)",
-            f"{party}.country",
-        ),
-        Rule(
-            scheme,
-            f"/*/{path}/cbc:EndpointID",
-            f"The {party}'s electronic address has no scheme.",
-            "@schemeID",
-        ),
-    )
-
-
-def _adjustment_rules(path: str, what: str, ids: tuple[str, str, str], field: str) -> tuple[Rule, ...]:
-    amount_rule, category_rule, reason_rule = ids
-    return (
-        Rule(amount_rule, path, f"{what} has no amount.", "cbc:Amount", field),
-        Rule(category_rule, path, f"{what} has no VAT category.", "cac:TaxCategory/cbc:ID", field),
-        Rule(reason_rule, path, f"{what} has no reason.", _REASON, field),
-    )
-
+_party_rules = partial(
+    party_rules, address="cac:PostalAddress", country="cac:Country/cbc:IdentificationCode", endpoint="cbc:EndpointID"
+)
+_adjustment_rules = partial(adjustment_rules, amount="cbc:Amount", category="cac:TaxCategory/cbc:ID", reason=_REASON)
 
 RULES = (
     *_party_rules(SELLER, "seller", ("BR-08", "BR-09", "BR-62")),
@@ -287,11 +258,11 @@ RULES = (
         "A delivery location's scheme is not in ISO 6523.",
         codes=codelists.IDENTIFIER_SCHEMES,
     ),
-    _decimals("BR-DEC-01", f"/*/{_DOWN}/cbc:Amount", "amount of an allowance"),
-    _decimals("BR-DEC-05", f"/*/{_UP}/cbc:Amount", "amount of a charge"),
-    _decimals("BR-DEC-09", f"/*/{TOTAL}/cbc:*", "invoice's totals block"),
-    _decimals("BR-DEC-19", "//cac:TaxSubtotal/cbc:TaxableAmount | //cac:TaxSubtotal/cbc:TaxAmount", "VAT breakdown"),
-    _decimals("BR-DEC-23", f"({LINES})/cbc:LineExtensionAmount", "net amount of a line"),
+    decimals("BR-DEC-01", f"/*/{_DOWN}/cbc:Amount", "amount of an allowance"),
+    decimals("BR-DEC-05", f"/*/{_UP}/cbc:Amount", "amount of a charge"),
+    decimals("BR-DEC-09", f"/*/{TOTAL}/cbc:*", "invoice's totals block"),
+    decimals("BR-DEC-19", "//cac:TaxSubtotal/cbc:TaxableAmount | //cac:TaxSubtotal/cbc:TaxAmount", "VAT breakdown"),
+    decimals("BR-DEC-23", f"({LINES})/cbc:LineExtensionAmount", "net amount of a line"),
 )
 
 UBL = Syntax(
