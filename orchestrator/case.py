@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from .models import Decision
+from django.db.models import Q
+
+from .models import Decision, Task
 
 
 class PointerError(ValueError):
@@ -103,9 +105,11 @@ FOLDED = ("run_id", "step", "actor_kind", "verdict", "output", "confidence", "co
 
 
 def load_cases(inputs: Mapping[UUID, Mapping[str, Any]]) -> dict[UUID, Case]:
-    """The cases of many runs ({run id: input}) in one query: the fold of their decisions in order."""
+    """The cases of many runs ({run id: input}) in one query: the fold of their decisions in order. What a step found
+    before the run was sent back past it does not count until it has run again; what people said always does."""
     cases = {run_id: Case(run_id, given) for run_id, given in inputs.items()}
-    rows = Decision.objects.filter(run_id__in=cases).exclude(actor_kind=Decision.ActorKind.POLICY)
+    stands = Q(task__status__in=Task.DONE) | Q(actor_kind=Decision.ActorKind.PERSON)
+    rows = Decision.objects.filter(stands, run_id__in=cases).exclude(actor_kind=Decision.ActorKind.POLICY)
     fold(cases, rows.order_by("made_at", "id").values(*FOLDED))
     return cases
 
