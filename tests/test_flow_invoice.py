@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from guardian.models import UserObjectPermission
 
 from audit.models import Event
 from orchestrator.evaluation import world
@@ -148,7 +149,7 @@ def test_over_fifty_thousand_the_cfo_is_asked_as_well(pay: Runner) -> None:
     played = pay(invoice(lines=(dear,)), order=order)
     assert played.route == "human"
     assert played.reasons == ["59,500.00 EUR is more than 50,000.00: the CFO approves as well."]
-    assert [level["group"] for level in Review.objects.get().levels if "group" in level][-1:] == ["cfo"] or True
+    assert [level["group"] for level in Review.objects.get().levels] == ["", "cfo"]
 
 
 def test_an_unknown_vendor_a_missing_and_an_unknown_order_wait_for_a_person(pay: Runner) -> None:
@@ -178,8 +179,6 @@ def test_an_invoice_that_contradicts_itself_waits_for_a_person(pay: Runner) -> N
 
 
 def test_without_a_grant_an_agent_reads_nothing_and_the_refusal_is_recorded(pay: Runner) -> None:
-    from guardian.models import UserObjectPermission
-
     UserObjectPermission.objects.filter(user__username="agent.vendors.lookup").delete()
     played = pay(invoice())
     assert played.route == "human"

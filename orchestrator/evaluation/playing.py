@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.db.models.functions import Now
 
 from orchestrator import engine, services
 from orchestrator.documents.store import DocumentRefused, store_document
@@ -62,11 +63,12 @@ def finish(run: Run) -> None:
     """Works until nothing is due and nothing will be without a person; a step that is tried again is waited for."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        if engine.drain(budget=PATIENCE):
-            continue
-        if not Task.objects.filter(run=run, status__in=(Task.Status.READY, Task.Status.RETRY_WAIT)).exists():
+        engine.drain(budget=PATIENCE)
+        to_come = Task.objects.filter(run=run, ready_at__isnull=False)
+        if not to_come.exists():
             break
-        time.sleep(NAP)
+        if not to_come.filter(ready_at__lte=Now()).exists():
+            time.sleep(NAP)
     run.refresh_from_db()
 
 

@@ -65,7 +65,7 @@ def judge_fields(truth: Mapping[str, Any], found: Mapping[str, Any], skip: Colle
     judged = {}
     for name, value in wanted.items():
         absent = value is not None and found.get(name) is None
-        judged[name] = RIGHT if same(value, found.get(name)) else MISSING if absent else WRONG
+        judged[name] = RIGHT if same(value, found.get(name), spaced=name == "iban") else MISSING if absent else WRONG
     if "lines" in truth:
         lines = {name.split(".")[1] for name in found if name.startswith("lines.")}
         judged |= {f"lines.{number}": WRONG for number in lines if int(number) >= len(truth["lines"])}

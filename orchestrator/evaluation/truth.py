@@ -79,10 +79,11 @@ def flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{name}", value
 
 
-def same(truth: Any, found: Any) -> bool:
-    """Equal after bringing white space, decimals and absence to one form."""
+def same(truth: Any, found: Any, *, spaced: bool = False) -> bool:
+    """Equal after bringing white space, decimals and absence to one form; `spaced`: white space says nothing at all, as
+    in an IBAN, whose groups of four are only for the eye (ISO 13616)."""
     left, right = plain(truth), plain(found)
-    if left == right:
+    if left == right or (spaced and left.replace(" ", "") == right.replace(" ", "")):
         return True
     try:
         return Decimal(left) == Decimal(right)
