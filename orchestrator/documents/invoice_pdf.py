@@ -10,7 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import chain, zip_longest
 
-from .amounts import Found, find_dates, fold, iban_is_valid, plain, squeeze
+from .amounts import Found, find_dates, fold, plain, squeeze
+from .invoice_checks import check_invoice
 from .invoice_pdf_ids import read_iban, read_vat_ids
 from .invoice_pdf_parties import find_blocks, read_names
 from .invoice_pdf_totals import WEIGHTS, InvoiceLine, find_lines, noisy_or, settle_totals
@@ -33,6 +34,7 @@ _TITLE = re.compile(
     rf"|n°\s*|#\s*)|\s):?\s*"
     r"(?P<value>(?=[\w./-]*\d)[a-z0-9][\w./-]*\w)(?P<rest>.{0,40})"
 )
+_SAID_BY_MISSING = {"BR-02", "BR-03", "BR-05", "BR-06", "BR-07", "BR-12", "BR-13", "BR-14", "BR-15"}
 _DATED = re.compile(r"\s*(?:vom|von|du|dated|issued (?:at|on)|date|van|of|,)?\s*$")
 USUAL_TERMS = {0, 7, 8, 10, 14, 15, 20, 21, 28, 29, 30, 31, 45, 60, 61, 90}  # days; a month is 28 to 31
 _SYMBOLS = {"€": "EUR", "£": "GBP", "$": "USD"}
@@ -226,18 +228,9 @@ def _missing(reading: Reading) -> Iterable[Check]:
 
 
 def _consistency(reading: Reading) -> Iterable[Check]:
-    iban = reading.value("iban")
-    if iban and not iban_is_valid(iban):
-        yield Check(
-            id="iban-checksum", severity="stop", message=f"The IBAN {iban} has wrong check digits.", fields=["iban"]
-        )
-    issued, due = reading.value("issue_date"), reading.value("due_date")
-    if issued and due and due < issued:
-        message = f"The due date {due} is before the invoice date {issued}."
-        yield Check(id="due-before-issue", severity="stop", message=message, fields=["due_date", "issue_date"])
-    if reading.value("document_type") == "credit_note":
-        message = "This is a credit note or a correction: it is not paid by itself."
-        yield Check(id="credit-note", severity="stop", message=message, fields=["document_type"])
+    """The rules of structured invoices over the header values; lines of a page are read too loosely to be judged by."""
+    header = reading.model_copy(update={"lines": []})
+    yield from (check for check in check_invoice(header) if check.id not in _SAID_BY_MISSING)
     for name in ("net_total", "tax_total", "gross_total"):
         value = reading.fields.get(name)
         if value and value.value and "arithmetic" not in value.readings:

@@ -287,6 +287,10 @@ def _settle_line_total(book: Book, chosen: dict[str, Proposal | None]) -> None:
         return
     allowances, charges = chosen.get("allowances"), chosen.get("charges")
     change = (charges.value if charges else Decimal(0)) - (abs(allowances.value) if allowances else Decimal(0))
+    gross = chosen.get("gross_total")
+    if line_total and gross and line_total.value == gross.value != net.value - change:
+        del book["line_total"][line_total.value]  # a subtotal of prices that include the tax
+        line_total = None
     if line_total and line_total.value in (net.value - change, net.value):
         line_total.sources["arithmetic"] = WEIGHTS["arithmetic"]
     elif not line_total:

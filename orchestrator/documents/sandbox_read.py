@@ -105,9 +105,9 @@ def _read_pages(pages: list[Page], expected: str) -> Reading:
 def _compare_with_image(data: bytes, pages: list[Page], reading: Reading, ocr: bool) -> None:
     """Whether the sums that are written are the sums that are seen.
 
-    The drawn digits of every sum are compared with what the text layer says they are. Where a picture lies under amounts
-    or amounts are hidden, the page is recognised and the sums looked for in it; only then, for recognition costs seconds
-    and 300 MB. Text that leaves no ink is already left out by `pdf.read_pdf`.
+    The drawn digits of every sum are compared with what the text layer says they are. Where a picture lies under
+    amounts or amounts are hidden, the page is recognised and the sums looked for in it; only then, for recognition
+    costs seconds and 300 MB. Text that leaves no ink is already left out by `pdf.read_pdf`.
     """
     sums = {name: reading.fields[name] for name in ("gross_total", "payable") if reading.value(name)}
     written = ", ".join(f"{name.replace('_', ' ')} {value.value}" for name, value in sums.items())
