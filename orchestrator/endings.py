@@ -2,7 +2,10 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 from uuid import UUID
+
+from django.db import transaction
 
 from audit.log import SYSTEM, Actor, record
 
@@ -46,13 +49,27 @@ def end(run: Run, status: str, *, outcome: str, actor: Actor = SYSTEM, now: date
         return False
     run.status = status
     told(run, f"run.{status}", actor, outcome=outcome)
+    if run.parent_id is not None:
+        transaction.on_commit(partial(_wake_parent, run.parent_id))
     return True
+
+
+def resume_all(run_ids: Collection[UUID]) -> None:
+    """Runs that waited go on: as go_on(), without its events and without opening steps."""
+    transitions.move_runs(run_ids, [Run.Status.WAITING], Run.Status.RUNNING, resumes_to="")
 
 
 def end_all(run_ids: Collection[UUID], *, now: datetime) -> None:
     """Ends runs that have succeeded and have neither an open task nor effects: as end(), without its events."""
     done = {"outcome": DONE, "ended_at": now, "resumes_to": ""}
     transitions.move_runs(run_ids, [Run.Status.RUNNING], Run.Status.SUCCEEDED, **done)
+
+
+def _wake_parent(task_id: UUID) -> None:
+    """In a transaction of its own: the parent's lock comes before the child's."""
+    from .family import wake_parent
+
+    wake_parent(task_id)
 
 
 def _undo_first(run: Run, *, outcome: str, actor: Actor, now: datetime) -> bool:

@@ -53,8 +53,15 @@ def claim(lane: str = FAST_LANE, limit: int = BATCH) -> list[Work]:
         started_at=Coalesce("started_at", Now()),
     )
     pinned = {row.run_id: Pinned.of(row.run) for row in rows}
-    cases = load_cases({run_id: run.input for run_id, run in pinned.items()})
+    begun = {row.run_id: row.run.input for row in rows if not _is_first(row, pinned[row.run_id])}
+    cases = load_cases(begun) if begun else {}
+    cases |= {row.run_id: Case(row.run_id, row.run.input) for row in rows if row.run_id not in cases}
     return [_held(row, pinned[row.run_id], cases[row.run_id].copy()) for row in rows]
+
+
+def _is_first(row: Task, pinned: Pinned) -> bool:
+    """Nothing can have been decided before it."""
+    return row.round == 1 and not pinned.definition.step(row.step).needs
 
 
 def _held(row: Task, pinned: Pinned, case: Case) -> Work:

@@ -63,6 +63,7 @@ class Recording:
         self.decisions: list[Decision] = []
         self.entries: list[Entry] = []
         self.opened: list[Opened] = []
+        self.resumed: list[UUID] = []
         self.unsettled: dict[UUID, Case] = {}  # runs that need a look at all their tasks
 
     def write(self) -> list[Work]:
@@ -77,6 +78,7 @@ class Recording:
         mine = self._lease()
         with pipelined():
             self._move()
+            endings.resume_all(self.resumed) if self.resumed else None
             endings.end_all(ahead.over, now=self.now) if ahead.over else None
             insert_rows(self.decisions)
             insert_rows([item.task for item in self.opened])
@@ -222,7 +224,7 @@ class Recording:
             self.opened.append(self._opened(work, step, case))
 
     def _opened(self, work: Work, step: Step, case: Case | None) -> Opened:
-        task = tasks.new_task(work.run_id, step, self.now, self.rows[work.task_id].round)
+        task = tasks.new_task(work.run_id, step, self.now, self.rows[work.task_id].round, work.pinned.priority)
         return Opened(task, step, work.pinned, case)
 
     def _tell(self, kind: str, work: Work, /, actor: Actor = SYSTEM, **data: object) -> None:
@@ -253,29 +255,34 @@ class Recording:
         self.opened = [item for item in self.opened if item.pinned.run_id not in self.unsettled]
         for run_id, due in ahead.due.items():
             self.opened += [self._opened(alike[run_id], step, None) for step in due]
+        self.resumed = [run_id for run_id in (*ahead.due, *ahead.over) if self._run_waits(alike[run_id])]
+        for run_id in self.resumed:
+            self._tell_run("run.resumed", alike[run_id])
         for run_id in ahead.over:
-            self._tell_end(alike[run_id])
+            self._tell_run("run.succeeded", alike[run_id], outcome=endings.DONE)
         for run_id in (*ahead.due, *ahead.over):
             endings.name(run_id, alike[run_id].definition, self.unsettled.pop(run_id))
         return ahead
 
     def _is_plain(self, work: Work, outcome: Outcome) -> bool:
-        """Done, and nothing else: no hook, no route that acts at once, no run that is held, was sent back, stops branches
-        early or is waited for by another."""
+        """Done, and nothing else: no route that acts at once, no run that is held, was sent back, stops branches early
+        or is waited for by another. A run that waits goes on with its answer."""
         row, found = self.rows[work.task_id], work.evaluation
         return (
             isinstance(outcome, Complete)
-            and outcome.on_record is None
             and row.round == 1
-            and row.run_status == Run.Status.RUNNING
+            and (row.run_status == Run.Status.RUNNING or (self._run_waits(work) and work.step.kind == "review"))
             and not work.definition.early_joins
             and work.pinned.parent_id is None
             and (found is None or found.route not in gate.AT_ONCE)
         )
 
-    def _tell_end(self, work: Work) -> None:
-        run, data = str(work.run_id), {"outcome": endings.DONE}
-        self.entries.append(Entry("run.succeeded", ("run", run), SYSTEM, run, work.definition.name, "", data))
+    def _run_waits(self, work: Work) -> bool:
+        return self.rows[work.task_id].run_status == Run.Status.WAITING
+
+    def _tell_run(self, kind: str, work: Work, **data: object) -> None:
+        run = str(work.run_id)
+        self.entries.append(Entry(kind, ("run", run), SYSTEM, run, work.definition.name, "", data))
 
     def _lease(self) -> list[Opened]:
         """The first of the opened tasks are the caller's: no claim between the steps of a run."""
