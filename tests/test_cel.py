@@ -165,20 +165,20 @@ def test_a_refusal_says_what_to_change(source, message):
 )
 def test_what_is_no_condition_is_refused_at_once(source):
     """W02: no attributes, no lambda, no comprehension of Python, no powers; bounded in size and depth."""
-    started = time.perf_counter()
+    started = time.process_time()
     refusal(source)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_bombs_end_soon_and_count_as_an_error():
     """W02: nested loops hit the iteration budget; a pattern that defeats backtracking runs in linear time."""
     nested = "tags.all(a, tags.all(b, tags.all(c, tags.all(d, a == b || c == d || true))))"
-    started = time.perf_counter()
+    started = time.process_time()
     outcome = compile_condition(nested, FACTS).evaluate({**CASE, "tags": ["x"] * 1000})
     assert outcome.fired is None
     assert "budget" in outcome.error
     assert fires("vendor.matches('(a+)+$')", vendor="a" * 9_999 + "!") is False
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), "high", True, [], {}, "NaN", "1e400"])

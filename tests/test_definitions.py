@@ -180,9 +180,9 @@ def test_more_steps_than_allowed_are_refused():
 
 def test_two_hundred_steps_in_a_row_are_read_at_once():
     rows = [f"s{n}: {{agent: x{f', needs: [s{n - 1}]' if n else ''}}}" for n in range(200)]
-    started = time.perf_counter()
+    started = time.process_time()
     definition = parse(flow(*reversed(rows)))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert len(definition.descendants("s0")) == 199
 
 
@@ -206,11 +206,11 @@ def test_two_hundred_steps_in_a_row_are_read_at_once():
     ],
 )  # fmt: skip
 def test_yaml_that_does_more_than_it_says_is_refused(text, message):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(DefinitionError) as caught:
         parse(text)
     assert message in str(caught.value)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_words_that_yaml_would_turn_into_something_else_stay_words():

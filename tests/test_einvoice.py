@@ -206,13 +206,13 @@ def test_a_document_that_is_no_invoice_is_refused_by_name() -> None:
     assert (reading.fields, reading.lines, reading.checks) == ({}, [], [])
 
 
-def test_thousands_of_lines_with_the_longest_numbers_stay_bounded() -> None:
+def test_a_thousand_lines_with_the_longest_numbers_stay_bounded() -> None:
     line = invoice(quantity="99999999999999999999.99999999").split(b"<cac:InvoiceLine>")[1].split(b"</Invoice>")[0]
-    data = invoice().replace(b"</Invoice>", (b"<cac:InvoiceLine>" + line) * 3000 + b"</Invoice>")
+    data = invoice().replace(b"</Invoice>", (b"<cac:InvoiceLine>" + line) * 1000 + b"</Invoice>")
     tracemalloc.start()
     reading = read_einvoice(data)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert "line-arithmetic" in stops(reading)
     assert len(reading.checks) <= 200
-    assert peak < 150 * 1024 * 1024
+    assert peak < 50 * 1024 * 1024

@@ -49,9 +49,9 @@ def test_a_doctype_is_refused_in_any_encoding(text: str, encoding: str) -> None:
 @pytest.mark.parametrize(("data", "reason"), OTHERS.values(), ids=OTHERS)
 def test_what_is_no_safe_xml_is_refused_quickly_and_in_little_memory(data: bytes, reason: str) -> None:
     tracemalloc.start()
-    started = time.monotonic()
+    started = time.process_time()
     reading = read_einvoice(data)
-    seconds = time.monotonic() - started
+    seconds = time.process_time() - started
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert reason in (reading.refusal or "")
@@ -92,9 +92,9 @@ def test_hostile_files_of_the_shared_data_are_refused(folder: str) -> None:
     for row in map(json.loads, truth.read_text().splitlines()):
         refused = row["truth"].get("route") == "refuse" or row["truth"].get("expect") == "refuse"
         if row["files"][0].endswith(".xml") and refused:
-            started = time.monotonic()
+            started = time.process_time()
             assert read_einvoice((DATA / folder / row["files"][0]).read_bytes()).refusal, row["id"]
-            assert time.monotonic() - started < 2
+            assert time.process_time() - started < 2
 
 
 def test_decoding_keeps_the_text_as_it_is() -> None:

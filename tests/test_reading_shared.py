@@ -43,10 +43,15 @@ def passes(reading: Reading) -> bool:
     return not reading.refusal and not stops and reading.confidence >= PASS_CONFIDENCE["invoice"]
 
 
-def test_pages_without_data_are_read_and_nothing_wrong_passes():
+@pytest.fixture(scope="module")
+def page_readings() -> list[tuple[dict, Reading]]:
+    """Each shared invoice as its page shows it, without its data."""
+    return [(row, read_invoice_pages(read_pdf((INVOICES / row["files"][0]).read_bytes()).pages)) for row in rows()]
+
+
+def test_pages_without_data_are_read_and_nothing_wrong_passes(page_readings):
     fields = wrong = passed = 0
-    for row in rows():
-        reading = read_invoice_pages(read_pdf((INVOICES / row["files"][0]).read_bytes()).pages)
+    for row, reading in page_readings:
         missed = wrong_fields(row, reading)
         fields, wrong, passed = (
             fields + len(row["truth"]["visible_fields"]),
@@ -66,10 +71,8 @@ def test_hybrids_are_read_by_their_data_and_nothing_wrong_passes():
             assert not (passes(reading) and wrong_fields(row, reading)), name
 
 
-def test_every_quote_of_every_value_stands_on_its_page():
-    for row in rows():
-        pages = read_pdf((INVOICES / row["files"][0]).read_bytes()).pages
-        reading = read_invoice_pages(pages)
+def test_every_quote_of_every_value_stands_on_its_page(page_readings):
+    for row, reading in page_readings:
         assert "quote-not-found" not in {check.id for check in reading.checks}, row["id"]
         for name, value in reading.fields.items():
             assert all(p.page and p.box and p.quote for p in value.passages), (row["id"], name)
