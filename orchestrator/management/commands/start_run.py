@@ -15,6 +15,7 @@ from django.urls import reverse
 from orchestrator import engine, recovery, services
 from orchestrator.documents.store import DocumentRefused, shown_name, store_document
 from orchestrator.models import Document, Run, Task
+from orchestrator.run_document import run_summary
 
 BAD_INPUT = 2
 COMMAND_LINE = "command-line"  # the account runs are started under when nobody is named
@@ -132,11 +133,6 @@ def rests(run: Run) -> bool:
 
 
 def shown(run: Run) -> dict[str, Any]:
-    return {
-        "id": str(run.pk),
-        "workflow": run.version.workflow.name,
-        "version": run.version.number,
-        "status": run.status,
-        "outcome": run.outcome,
-        "url": reverse("run", args=[run.pk]),
-    }
+    told = run_summary(run)
+    named = ("id", "workflow", "version", "status", "outcome")
+    return {name: told[name] for name in named} | {"url": reverse("run", args=[run.pk])}
