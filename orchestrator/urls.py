@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 from orchestrator.api import api, not_found
 from orchestrator.health import healthz, readyz
 from orchestrator.pages import documents, holds, runs, start
+from orchestrator.pages import hooks as incoming
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="queue", query_string=True)),
@@ -24,6 +25,7 @@ urlpatterns = [
     path("start/<slug:name>/", start.start, name="start-workflow"),
     path("holds/", holds.holds, name="holds"),
     path("holds/<uuid:pk>/release/", holds.release, name="hold-release"),
+    path("hooks/<slug:name>/", incoming.receive, name="hook"),
     path("audit/", include("audit.urls")),
     path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),

@@ -79,8 +79,8 @@ def draft(request: Request, task: UUID) -> HttpResponse:
     review = newest_review(request.user, task)
     post = request.POST if request.method == "POST" else QueryDict(request.body)
     answer, verdicts = Answer.of(post.dict()), allowed(request.user, review)
-    if not verdicts:
-        raise Http404("nothing to keep: this person cannot decide the case")
+    if not verdicts:  # decided meanwhile, or never theirs to decide: nothing to keep
+        return HttpResponse(status=204) if request.htmx else redirect(case_url(review, Wanted.of(request.GET)))
     kept = services.save_draft(task_id=task, actor=request.user, data=answer.as_json())
     if review.claimed_by_id is None and review.is_live:
         reserve(request, review)

@@ -63,8 +63,8 @@
     if (el.matches('.items h3 a')) select(el.closest('li'));
   });
   addEventListener('htmx:afterSettle', e => {
-    const el = e.detail.target;
-    if (el.matches('main,#decision')) { // a new case, an error summary, a conflict
+    const el = e.target; // what came, not what it took the place of
+    if (el.matches?.('main,#decision')) { // a new case, an error summary, a conflict
       swapped = Date.now();
       const f = $('[data-focus]', el); if (f) { f.focus({ preventScroll: el.matches('main') && !f.matches('.note') }); }
       const say = $('[data-say]', el); if (say) $('#live').textContent = say.dataset.say;

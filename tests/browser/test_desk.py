@@ -1,0 +1,204 @@
+"""The desk in a real browser: by keyboard, without script, two people at once, and what a page may never do."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from reviews.models import Approval, Review
+from tests.cast import Cast, bill, cast, waiting_bill
+from tests.desk import case_url
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SIZES = ((1440, 900), (1024, 768), (390, 844))
+THEMES = ("light", "dark")
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+SignIn = Callable[..., Page]
+
+
+@pytest.fixture
+def everybody(transactional_db: None) -> Cast:
+    return cast(undo_seconds=30)
+
+
+@pytest.fixture
+def sign_in(browser: Browser, browser_context_args: dict[str, Any], live_server: Any) -> Iterator[SignIn]:
+    """Opens a browser of their own for a person and signs in. A console error anywhere fails the test; a refusal the
+    server is expected to give (409, 422) is not one."""
+    contexts, complaints = [], []
+
+    def noted(message: Any) -> None:
+        expected = "status of 409" in message.text or "status of 422" in message.text
+        if message.type in ("error", "warning") and not expected:
+            complaints.append(message.text)
+
+    def start(name: str, **options: Any) -> Page:
+        context = browser.new_context(**{**browser_context_args, "base_url": live_server.url, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", noted)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto("/accounts/login/")
+        page.get_by_label("User name").fill(name)
+        page.get_by_label("Password").fill("known")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page).to_have_title("My queue – Countersign")
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def test_a_case_is_rejected_undone_and_corrected_by_keyboard_alone(everybody: Cast, sign_in: SignIn) -> None:
+    first, second = waiting_bill(everybody, amount="9000.00"), waiting_bill(everybody)
+    page = sign_in("clerk")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(first.title)
+    page.keyboard.press("r")
+    expect(page.get_by_role("radio", name="Reject")).to_be_checked()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(second.title)
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    expect(page.locator("#toast")).to_contain_text("KB-1: rejected.")
+    page.wait_for_timeout(450)  # keys are deaf for 400 ms after a swap, and that is what is relied on here
+    page.keyboard.press("z")
+    expect(page.locator("#toast")).to_contain_text("Undone.")
+    expect(page.get_by_role("heading", level=1)).to_have_text(first.title)
+    page.keyboard.press("1")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#settled")).to_have_text("1 of 1 settled")
+    page.keyboard.press("a")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(second.title)
+    vote = Approval.objects.get(verdict="approve")
+    assert vote.corrections == {"/read/invoice/lines/0/unit_price": "90.00"}
+    assert vote.review.task_id == first.task_id
+
+
+def test_the_commit_key_does_not_decide_the_case_that_has_just_come(everybody: Cast, sign_in: SignIn) -> None:
+    waiting_bill(everybody, amount="9000.00")
+    second = waiting_bill(everybody)
+    page = sign_in("clerk")
+    page.keyboard.press("Enter")
+    page.get_by_role("radio", name="Reject").check()
+    page.get_by_label("Duplicate").check()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(second.title)
+    page.keyboard.press("r")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("radio", name="Reject")).not_to_be_checked()
+    assert Approval.objects.count() == 1
+
+
+def test_two_people_on_one_case_get_one_answer_and_one_conflict(everybody: Cast, sign_in: SignIn) -> None:
+    review = waiting_bill(everybody)
+    one, two = sign_in("clerk"), sign_in("second")
+    for page in (one, two):
+        page.goto(case_url(review))
+    for page in (one, two):
+        page.get_by_role("radio", name="Reject").check()
+        page.get_by_label("Duplicate").check()
+    with one.expect_response("**/decide/") as first:
+        one.keyboard.press("Control+Enter")
+    with two.expect_response("**/decide/") as second:
+        two.keyboard.press("Control+Enter")
+    assert (first.value.status, second.value.status) == (302, 409)
+    expect(two.get_by_role("alert")).to_contain_text("Nothing was recorded")
+    expect(two.get_by_role("alert")).to_be_focused()
+    assert Approval.objects.count() == 1
+
+
+def test_an_incomplete_answer_is_explained_where_the_focus_is(everybody: Cast, sign_in: SignIn) -> None:
+    review = waiting_bill(everybody)
+    page = sign_in("clerk")
+    page.goto(case_url(review))
+    page.keyboard.press("a")
+    page.keyboard.press("Control+Enter")
+    summary = page.get_by_role("alert")
+    expect(summary).to_be_focused()
+    summary.get_by_role("link").click()
+    expect(page.locator("#f1")).to_be_in_viewport()
+    expect(page.get_by_role("radio", name="Approve")).to_be_checked()
+
+
+def test_everything_needed_works_without_script(everybody: Cast, sign_in: SignIn) -> None:
+    first, second = waiting_bill(everybody, amount="9000.00"), waiting_bill(everybody)
+    page = sign_in("clerk", java_script_enabled=False)
+    page.get_by_role("button", name="Start reviewing").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(first.title)
+    page.locator("#diff").get_by_text("90.00", exact=True).click()
+    page.get_by_role("button", name="Save the draft and show what follows").click()
+    expect(page.locator("#settled")).to_have_text("1 of 1 settled")
+    page.get_by_role("radio", name="Approve").check()
+    page.get_by_role("button", name="Record decision").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(second.title)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#toast")).to_contain_text("Undone.")
+    assert Review.objects.filter(status=Review.Status.RECALLED).count() == 1
+
+
+def test_single_keys_can_be_switched_off(everybody: Cast, sign_in: SignIn) -> None:
+    review = waiting_bill(everybody)
+    page = sign_in("clerk")
+    page.goto("/me/")
+    page.get_by_label("Single-key shortcuts").uncheck()
+    page.get_by_role("button", name="Save").click()
+    page.goto(case_url(review))
+    page.keyboard.type("arte")
+    expect(page.locator("[name=verdict]:checked")).to_have_count(0)
+
+
+def test_markup_in_a_name_is_text_and_nothing_runs(everybody: Cast, sign_in: SignIn) -> None:
+    name = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+    bill(everybody, number=name, differences=1)
+    page = sign_in("clerk")
+    expect(page.get_by_role("link", name=name)).to_be_visible()
+    page.get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(name)
+    assert page.locator("main img, main script").count() == 0
+
+
+def test_the_run_page_changes_without_reloading_when_the_run_does(everybody: Cast, sign_in: SignIn) -> None:
+    run = waiting_bill(everybody).run
+    page = sign_in("requester")
+    page.goto(f"/runs/{run.pk}/")
+    expect(page.locator("#state")).to_have_attribute("hx-trigger", "every 15s")
+    page.get_by_role("link", name="Find the vendor").or_(page.get_by_role("link", name="Vendor")).first.click()
+    expect(page.get_by_role("complementary")).to_contain_text("cast.vendor")
+
+
+@pytest.mark.slow
+def test_no_page_breaks_an_accessibility_rule_at_any_width_in_either_theme(everybody: Cast, sign_in: SignIn) -> None:
+    review = waiting_bill(everybody)
+    pages = ["/queue/", "/queue/?view=done", case_url(review), f"/runs/{review.run_id}/", "/runs/"]
+    pages += ["/audit/", "/insights/", "/me/", "/help/keys/", "/start/"]
+    found = []
+    for theme in THEMES:
+        page = sign_in("clerk", color_scheme=theme)
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            for address in pages:
+                page.goto(address)
+                found += violations(page, f"{address} {width} {theme}")
+    assert found == []
+
+
+def violations(page: Page, where: str) -> list[str]:
+    result = Axe().run(page, options=RULES).response
+    return [f"{where}: {rule['id']} {[node['target'] for node in rule['nodes']][:3]}" for rule in result["violations"]]
+
+
+def test_no_page_scrolls_sideways_at_320_pixels(everybody: Cast, sign_in: SignIn) -> None:
+    review = waiting_bill(everybody)
+    page = sign_in("clerk", viewport={"width": 320, "height": 640})
+    for address in ("/queue/", case_url(review), f"/runs/{review.run_id}/", "/runs/", "/audit/", "/me/"):
+        page.goto(address)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, address
