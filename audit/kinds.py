@@ -56,6 +56,8 @@ KINDS: dict[str, str] = {
     "effect.unknown": "Outcome of an effect unknown",
     "effect.voided": "Effect withdrawn before it was sent",
     "effect.late_result": "Answer to an effect came late",
+    "webhook.received": "Event received",
+    "webhook.refused": "Event refused",
     "incident.opened": "Incident opened",
     "incident.resolved": "Incident resolved",
     "hold.pulled": "Processing held",

@@ -46,11 +46,14 @@ def start_run(
     key: str = "",
     subject: str = "",
     deadline: datetime | None = None,
+    priority: int = 0,
+    parent: UUID | None = None,
 ) -> tuple[Run, bool]:
     """Starts a run, or returns the one this key started before: (run, created). `documents` fill the document fields
     of the workflow's input, by name or in order; `subject` is what it is about until the workflow says so itself;
-    `deadline` is when somebody wants it decided (default: as the workflow says). Errors: UnknownWorkflow,
-    InputInvalid, KeyReused."""
+    `deadline` is when somebody wants it decided (default: as the workflow says); `priority` (0 to 3) lets its steps go
+    ahead of others for a while; `parent` is the task that waits for its end. Errors: UnknownWorkflow, InputInvalid,
+    KeyReused."""
     found = Workflow.objects.filter(name=workflow, is_active=True).select_related("current").first()
     if found is None or found.current is None:
         raise UnknownWorkflow(workflow)
@@ -76,9 +79,11 @@ def start_run(
                 started_by=actor,
                 started_at=now,
                 deadline=deadline,
+                priority=min(max(priority, 0), tasks.MAX_PRIORITY),
+                parent_id=parent,
             )
             RunDocument.objects.bulk_create(RunDocument(run=run, document=d, role=role) for role, d in roles.items())
-            first = [tasks.new_task(run.pk, step, now, run.round) for step in definition.first]
+            first = [tasks.new_task(run.pk, step, now, run.round, run.priority) for step in definition.first]
             Task.objects.bulk_create(first)
             endings.told(run, "run.started", person(actor), input=digest(given), version=str(found.current_id))
             dispatch.wake_on_commit()

@@ -79,7 +79,7 @@ DATABASE["CONN_HEALTH_CHECKS"] = True  # a restarted database costs a new connec
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "guardian.backends.ObjectPermissionBackend"]
+AUTHENTICATION_BACKENDS = ["orchestrator.backends.PeopleBackend", "guardian.backends.ObjectPermissionBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -174,9 +174,18 @@ STEP_HANDLERS = {
     "effect": "orchestrator.steps.effect.EffectStep",
     "join": "orchestrator.steps.join.JoinStep",
     "review": "reviews.steps.ReviewStep",
+    "timer": "orchestrator.steps.timer.TimerStep",
+    "wait": "orchestrator.steps.wait.WaitStep",
+    "workflow": "orchestrator.steps.subworkflow.SubworkflowStep",
+    "for_each": "orchestrator.steps.for_each.ForEachStep",
+    "gate": "orchestrator.steps.gate.GateStep",
 }
 # What the sweeper looks after besides the engine's own tasks: {name: dotted path of a function returning a count}.
-SWEEPERS = {"overdue_reviews": "reviews.services.sweep_reviews"}
+SWEEPERS = {
+    "overdue_reviews": "reviews.services.sweep_reviews",
+    "waits": "orchestrator.waits.sweep",
+    "families": "orchestrator.family.sweep",
+}
 # What an app above adds to the API, to the run document and to the checks, each by dotted path.
 API_ROUTERS = {"/reviews": "reviews.api.router", "/decisions": "reviews.api.decisions_router"}
 RUN_DOCUMENT_PARTS = {"reviews": "reviews.run_part.reviews_of"}

@@ -1,7 +1,7 @@
 """Opening, reopening and clearing tasks. Callers hold the run's lock."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from audit.ids import uuid7
@@ -15,11 +15,14 @@ from .models import Effect, Run, Task
 from .pinned import definition_of
 from .steps.base import get_handler
 
+MAX_PRIORITY = 3
+AHEAD = timedelta(seconds=100)  # per degree of priority: 3 degrees make five minutes
 CLOSED = (Task.Status.SUCCEEDED, Task.Status.SKIPPED, Task.Status.CANCELLED)
 
 
-def new_task(run_id: UUID, step: Step, ready_at: datetime, round_: int) -> Task:
-    """A row for a step that is ready: not yet written."""
+def new_task(run_id: UUID, step: Step, ready_at: datetime, round_: int, priority: int = 0) -> Task:
+    """A row for a step that is ready: not yet written. Tasks are claimed by the time they were ready at, so an earlier
+    time is priority that ages: nothing waits longer than MAX_PRIORITY * AHEAD behind what is urgent."""
     return Task(
         id=uuid7(),
         run_id=run_id,
@@ -27,7 +30,7 @@ def new_task(run_id: UUID, step: Step, ready_at: datetime, round_: int) -> Task:
         kind=step.kind,
         lane=get_handler(step.kind).lane(step),
         status=Task.Status.READY,
-        ready_at=ready_at,
+        ready_at=ready_at - priority * AHEAD,
         round=round_,
     )
 
@@ -93,7 +96,7 @@ def open_step(run: Run, step: Step, row: Task | None, now: datetime) -> UUID:
     if row is not None:
         reopen(row.pk, now, run.round)
         return row.pk
-    task = new_task(run.pk, step, now, run.round)
+    task = new_task(run.pk, step, now, run.round, run.priority)
     task.save(force_insert=True)
     return task.pk
 

@@ -59,6 +59,23 @@ for _verdict in ("yes", "no", "block"):
     _says(_verdict)
 
 
+class OneItem(BaseModel):
+    item: int
+
+
+@agent("test.square", version="1")
+def square(case: OneItem, ctx: AgentContext) -> Result[Count]:
+    return Result(Count(n=case.item**2), confidence=1 / case.item if case.item > 1 else 1.0)
+
+
+@agent("test.corrects", version="1")
+def corrects(case: Anything, ctx: AgentContext) -> Result[Count]:
+    """Wrong until it is told what was wrong."""
+    if not ctx.objections:
+        return Result(Count.model_construct(n="many"), confidence=0.9)
+    return Result(Count(n=1), confidence=0.9, rationale=" ".join(ctx.objections))
+
+
 def line(name: str, agents: list[str], *, policies: str = "", retry: str = "{backoff_seconds: 0}") -> str:
     """YAML of a workflow whose steps s0, s1, … follow each other."""
     rows = [f"workflow: {name}", "title: A line", "input: {works_at: integer?}"]

@@ -3,6 +3,7 @@ from .document import Document, DocumentPage
 from .ledger import LedgerEntry
 from .policy import Policy, PolicyRule, PolicyVersion
 from .run import Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task, Wait
+from .webhook import Hook, HookDelivery, WebhookDelivery, WebhookEndpoint
 from .workflow import AgentAccount, DataSource, ExchangeRate, SourceRow, Workflow, WorkflowVersion
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "ExchangeRate",
     "Heartbeat",
     "Hold",
+    "Hook",
+    "HookDelivery",
     "Incident",
     "LedgerEntry",
     "Policy",
@@ -26,6 +29,8 @@ __all__ = [
     "SourceRow",
     "Task",
     "Wait",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "Workflow",
     "WorkflowVersion",
 ]

@@ -1,6 +1,7 @@
 """Agent step: the typed function is given its validated input and its answer is validated before anything follows."""
 
 import logging
+from typing import TypeGuard
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,25 +21,40 @@ class AgentStep(StepHandler):
         return step.lane if step.lane != "default" else registry.get(step.target).lane
 
     def execute(self, work: Work) -> Outcome:
-        agent = registry.get(work.step.target)
-        context = Context(agent, work)
-        try:
-            given = agent.input_model.model_validate(given_to(agent, work))
-        except ValidationError as error:
-            return Fail(f"input of {agent.name}: {first_objection(error)}", kind="input-invalid")
-        try:
-            return completed(agent, agent.run(given, context), context)
-        except ValidationError as error:
-            return Retry(
-                f"output of {agent.name}: {first_objection(error)}", at_once=True, objections=objections(error)
-            )
-        except (Permanent, SourceRefused) as error:
-            return Fail(str(error), kind="agent-failed")
-        except Transient as error:
-            return Retry(str(error))
-        except Exception as error:  # an agent may raise anything; the run must not lose its task to it
-            logger.exception("agent %s failed in run %s", agent.name, work.run_id)
-            return Retry(f"{agent.name} failed: {type(error).__name__}")
+        """Where the agent has failed for good, the fallback is asked once, and the decision says why."""
+        outcome = ask(registry.get(work.step.target), work)
+        if not work.step.fallback or not failed_for_good(work, outcome):
+            return outcome
+        instead = ask(registry.get(work.step.fallback), work)
+        if not isinstance(instead, Complete) or instead.judgement is None:
+            return outcome
+        instead.judgement.rationale = f"{work.step.target} failed: {outcome.error}. {instead.judgement.rationale}"
+        return instead
+
+
+def failed_for_good(work: Work, outcome: Outcome) -> TypeGuard[Fail | Retry]:
+    last = work.attempt >= work.step.retry.max_attempts
+    return isinstance(outcome, Fail) or (isinstance(outcome, Retry) and last and not outcome.on_hold)
+
+
+def ask(agent: Agent, work: Work) -> Outcome:
+    """One try: the input is validated, then the agent's answer."""
+    context = Context(agent, work)
+    try:
+        given = agent.input_model.model_validate(given_to(agent, work))
+    except ValidationError as error:
+        return Fail(f"input of {agent.name}: {first_objection(error)}", kind="input-invalid")
+    try:
+        return completed(agent, agent.run(given, context), context)
+    except ValidationError as error:
+        return Retry(f"output of {agent.name}: {first_objection(error)}", at_once=True, objections=objections(error))
+    except (Permanent, SourceRefused) as error:
+        return Fail(str(error), kind="agent-failed")
+    except Transient as error:
+        return Retry(str(error))
+    except Exception as error:  # an agent may raise anything; the run must not lose its task to it
+        logger.exception("agent %s failed in run %s", agent.name, work.run_id)
+        return Retry(f"{agent.name} failed: {type(error).__name__}")
 
 
 def given_to(agent: Agent, work: Work) -> dict:
