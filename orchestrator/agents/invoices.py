@@ -28,6 +28,7 @@ class ReadReport(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     document: str | None
+    sha256: str = ""
     readable: bool
     refusal: str = ""
     invoice: Invoice
@@ -50,6 +51,7 @@ def read(case: ReadInput, ctx: AgentContext) -> Result[ReadReport]:
     reading = result.reading
     report = ReadReport(
         document=str(document.id),
+        sha256=document.sha256,
         readable=reading.refusal is None,
         refusal=reading.refusal or "",
         invoice=invoice_of(reading),

@@ -83,6 +83,7 @@ def paid_row(data: Mapping[str, Any]) -> dict[str, Any]:
             name: invoice.get(name) for name in ("invoice_number", "issue_date", "gross_total", "net_total", "currency")
         },
         "order_reference": invoice.get("order_reference"),
+        "document_sha256": lookup(data, ["read", "sha256"]),
         "status": "paid",
         "lines": [{"order_line_id": named.get(line["id"]), "quantity": line["quantity"]} for line in lines],
     }

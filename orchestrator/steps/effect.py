@@ -10,6 +10,7 @@ from orchestrator.connectors.actions import connector_for, get_action
 from orchestrator.connectors.base import Confirmed, Connector, InDoubt, Refused, Reply
 from orchestrator.definitions import Step
 from orchestrator.digests import digest
+from orchestrator.import_formats import canonical
 from orchestrator.models import DataSource, Effect, SourceRow
 
 from .base import StepHandler, Work
@@ -98,7 +99,7 @@ def remember(work: Work, effect: Effect) -> None:
     source = DataSource.objects.filter(name=action.history_source).first()
     if source is None or action.history is None:
         return
-    row = {source.key_field: effect.key, **action.history(work.case.as_json())}
+    row = canonical({source.key_field: effect.key, **action.history(work.case.as_json())})
     SourceRow.objects.update_or_create(source=source, key=effect.key, defaults={"data": row, "digest": digest(row)})
 
 

@@ -13,9 +13,9 @@ from django.utils import timezone
 from orchestrator import engine, services
 from orchestrator.agents import registry
 from orchestrator.demo import PASSWORD, PEOPLE
-from orchestrator.digests import digest
 from orchestrator.documents.store import store_document
 from orchestrator.grants import give
+from orchestrator.importing import save_rows
 from orchestrator.models import DataSource, ExchangeRate, Run, SourceRow, Task, Workflow
 from orchestrator.sources import READ, account_of
 from reviews.models import Queue, ReviewPolicy
@@ -156,11 +156,12 @@ def world(book: list[DemoCase]) -> None:
 
 
 def fill(name: str, rows: list[dict[str, Any]]) -> None:
+    """Adds what is missing; rows that are there may have been edited since, and stay."""
     source = DataSource.objects.get(name=name)
-    for row in rows:
-        SourceRow.objects.get_or_create(
-            source=source, key=row[source.key_field], defaults={"data": row, "digest": digest(row)}
-        )
+    known = set(SourceRow.objects.filter(source=source).values_list("key", flat=True))
+    missing = [row for row in rows if row[source.key_field] not in known]
+    if missing:
+        save_rows(source=source, rows=missing)
 
 
 def order_row(case: DemoCase) -> dict[str, Any]:
