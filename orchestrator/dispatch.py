@@ -1,10 +1,17 @@
-"""The one door to Celery. A message says "there is work" and nothing else: losing or doubling it is harmless."""
+"""The one door to Celery. A message says "there is work" and nothing else: losing or doubling it is harmless.
+
+However many ask, one message waits in each queue. A job takes the mark away before it looks: whoever commits after its
+look finds no mark and sends the next message; whoever still found one committed before a look that is to come.
+"""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 
+import redis
+from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -14,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 WORK = "countersign.work"
 JOBS = {"ocr": "countersign.work_slowly"}  # by name: jobs.py is above the engine, which wakes them
+MARK_SECONDS = 5  # a message nobody took for so long counts as lost
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
 
 
@@ -36,7 +44,32 @@ def wake(lane: str = "default") -> None:
     """Publishing is best effort: without a broker the sweeper finds the work."""
     if _silent.get():
         return
+    job = JOBS.get(lane, WORK)
     try:
-        app.send_task(JOBS.get(lane, WORK), retry=False, ignore_result=True)
-    except (OperationalError, OSError) as error:
+        if _mark(job):
+            app.send_task(job, retry=False, ignore_result=True)
+    except (OperationalError, redis.RedisError, OSError) as error:
         logger.warning("no worker was woken (%s); the sweeper will", error)
+
+
+def taken(job: str) -> None:
+    """A job has begun and will look for work: the next one to ask sends a message again."""
+    if (marks := _marks()) is not None:
+        try:
+            marks.delete(job)
+        except redis.RedisError as error:
+            logger.warning("%s stays marked for %s s (%s)", job, MARK_SECONDS, error)
+
+
+def _mark(job: str) -> bool:
+    """Whether a message is needed: none is waiting, or there is nowhere to keep marks."""
+    marks = _marks()
+    return marks is None or bool(marks.set(job, 1, nx=True, ex=MARK_SECONDS))
+
+
+@cache
+def _marks() -> redis.Redis | None:
+    """Where marks are kept: the broker, if it is Redis. Connections are made anew after a fork."""
+    if not settings.REDIS_URL:
+        return None
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)

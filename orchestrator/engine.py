@@ -6,12 +6,13 @@ compare-and-set, and the database's clock is the only one that counts.
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from . import transitions
@@ -91,12 +92,15 @@ def record(results: Sequence[tuple[Work, Outcome]], *, keep: int = 0) -> list[Wo
     return Recording(results, keep=keep).write()
 
 
-def drain(*, lanes: Iterable[str] = LANES, budget: float = BUDGET) -> bool:
-    """Works until the budget (seconds) is spent or nothing is due. True: there may be more."""
+def drain(*, lanes: Iterable[str] = LANES, budget: float = BUDGET, more: Callable[[], None] = lambda: None) -> bool:
+    """Works until the budget (seconds) is spent or nothing is due. True: there may be more. `more` is called whenever
+    there was at least as much as one worker takes at once: another may help."""
     end = time.monotonic() + budget
     for lane in lanes:
         size = BATCH if lane == FAST_LANE else 1  # a batch of slow steps would serialise under one lease
         while works := claim(lane, size):
+            if len(works) == size:
+                more()
             while works:
                 keep = BATCH if time.monotonic() < end else 0
                 works = record([(work, execute(work)) for work in works], keep=keep)
@@ -117,6 +121,6 @@ def unresume(*, task_id: UUID) -> bool:
     return bool(transitions.move_tasks([task_id], [Task.Status.READY], Task.Status.WAITING, ready_at=None))
 
 
-def lock_runs(run_ids: Collection[UUID]) -> list[Run]:
+def lock_runs(run_ids: Collection[UUID] | QuerySet[Any, UUID]) -> list[Run]:
     """Locks runs in id order: the first lock of every transaction that changes one."""
     return list(Run.objects.filter(pk__in=run_ids).order_by("pk").select_for_update(no_key=True))

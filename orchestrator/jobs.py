@@ -20,7 +20,8 @@ _stopping = threading.Event()
 @shared_task(name="countersign.work")
 def work() -> None:
     """There is work: drain for a moment, and leave a message where more is left."""
-    if engine.drain(lanes=("default", "effects")):
+    dispatch.taken(dispatch.WORK)
+    if engine.drain(lanes=("default", "effects"), more=dispatch.wake):
         dispatch.wake()
     if recovery.is_due("ocr"):
         dispatch.wake("ocr")
@@ -29,6 +30,7 @@ def work() -> None:
 @shared_task(name="countersign.work_slowly")
 def work_slowly() -> None:
     """Steps that take seconds and memory: one at a time, on their own queue."""
+    dispatch.taken(dispatch.JOBS["ocr"])
     if engine.drain(lanes=("ocr",)):
         dispatch.wake("ocr")
     dispatch.wake()
