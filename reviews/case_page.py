@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from orchestrator.models import Document
+from orchestrator.models import Document, DocumentPage
 from orchestrator.pages.documents import lines_of
 from orchestrator.permissions import holders
 from orchestrator.pinned import definition_of
@@ -23,7 +23,7 @@ from .consequence import Consequence, consequence
 from .inbox import Wanted
 from .models import Queue, Review
 from .packet import name_of
-from .paper import Paper, Value, lay_out, read_values, shown
+from .paper import A4, Paper, Sheet, Value, lay_out, read_values, shown
 
 VERDICTS = {  # verdict: key, icon, words on the button, words for the record
     policies.APPROVE: ("a", "check", "Approve", "approved"),
@@ -316,10 +316,14 @@ class CasePage:
         return next(way for way in ("page", "form", "text") if ways[way])
 
     @property
-    def pages(self) -> list[tuple[int, Sequence[Any]]]:
-        """Page numbers with the passages on them."""
+    def pages(self) -> list[Sheet]:
+        """The pages of the document shown, with the passages on them."""
+        document = self.document or {}
+        sizes = DocumentPage.objects.filter(sha256=document.get("sha256", "")).values_list("number", "width", "height")
+        heights = {number: round(1000 * height / width) for number, width, height in sizes if width}
         boxes = self.paper.boxes if self.is_first_document else {}
-        return [(number, boxes.get(number, ())) for number in range(1, (self.document or {}).get("pages", 0) + 1)]
+        last = max([document.get("pages", 0), *heights, *boxes])
+        return [Sheet(n, heights.get(n, A4), boxes.get(n, ())) for n in range(1, last + 1)]
 
     @cached_property
     def text(self) -> tuple[list[str], bool]:
@@ -337,6 +341,12 @@ class CasePage:
         """Which step this is, of how many."""
         names = list(definition_of(self.review.run.version_id).steps)
         return names.index(self.review.task.step) + 1, len(names)
+
+
+def worst_look(items: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Of several reasons, the look of the gravest."""
+    looks = [look_of(item) for item in items]
+    return min(looks, key=lambda look: ("bad", "warn", "info").index(look[0]), default=("info", "info"))
 
 
 def look_of(item: Mapping[str, Any]) -> tuple[str, str]:

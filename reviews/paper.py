@@ -27,6 +27,7 @@ META = ("invoice_number", "issue_date", "due_date", "order_reference", "iban")
 # How the file is written rather than what it says: in the list of values only, below the others.
 TECHNICAL = frozenset({"specification", "type_code", "syntax", "attachments", "accounts", "payment_means"})
 VAT = "vat."
+A4 = 1414  # height of a page 1000 wide, where nothing better is known
 SURE = 0.9  # below it a value is pointed out, though nothing disagrees with it
 
 
@@ -45,13 +46,47 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A passage on a page image: corners in thousandths of the page."""
+    """A passage on a page image: corners as fractions of the page."""
+
+    mark: Mark
+    corners: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A passage in the units of its page's picture."""
 
     mark: Mark
     x: int
     y: int
     width: int
     height: int
+
+    @property
+    def tag_x(self) -> int:
+        """The middle of its number, left of the passage."""
+        return max(self.x - 14, 12)
+
+    @property
+    def tag_y(self) -> int:
+        return self.y + self.height // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A page as a picture 1000 units wide and `height` high."""
+
+    number: int
+    height: int
+    boxes: Sequence[Box]
+
+    @property
+    def placed(self) -> list[Placed]:
+        return [self._place(box) for box in self.boxes]
+
+    def _place(self, box: Box) -> Placed:
+        x0, y0, x1, y1 = (round(c * side) for c, side in zip(box.corners, (1000, self.height) * 2, strict=True))
+        return Placed(box.mark, x0 - 3, y0 - 3, x1 - x0 + 6, y1 - y0 + 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,5 +282,5 @@ def _boxes(packet: Mapping[str, Any], numbers: Mapping[str, int]) -> dict[int, l
 
 
 def _box(mark: Mark, corners: Sequence[Any]) -> Box:
-    x0, y0, x1, y1 = (round(float(corner) * 1000) for corner in corners)
-    return Box(mark, x0 - 3, y0 - 3, x1 - x0 + 6, y1 - y0 + 6)
+    x0, y0, x1, y1 = (float(corner) for corner in corners)
+    return Box(mark, (x0, y0, x1, y1))

@@ -19,7 +19,7 @@ from orchestrator.http import Request
 from orchestrator.models import PolicyRule, Workflow
 
 from . import inbox, services
-from .case_page import look_of
+from .case_page import worst_look
 from .errors import Conflict, NotAllowed
 from .forms import PreferenceForm
 from .inbox import BANDS, SORTS, Sight, Wanted, newest_review
@@ -55,7 +55,7 @@ def queue(request: Request) -> HttpResponse:
 def grouped(rows: Any, wanted: Wanted) -> list[Group]:
     """Rows under their due band; in another order, or once decided, all under one heading."""
     for row in rows:
-        row.tone, row.icon = look_of(row.reasons[0]) if row.reasons else ("info", "info")
+        row.tone, row.icon = worst_look(row.reasons)
         row.count = len(row.differences or ())
     if wanted.sort != "due" or wanted.view == "done":
         return [Group(SORTS[wanted.sort] if wanted.view != "done" else "Decided today", list(rows))]
