@@ -16,7 +16,6 @@ from .layout import Cell, Row
 from .reading import Passage, ReadValue
 
 CENT = Decimal("0.01")
-ROUNDING = Decimal("0.02")  # each tax line may be rounded on its own
 MAX_ROWS = 600
 
 TAX_RATES = {*map(Decimal, [*range(5, 28), "5.5", "7.7", "8.1", "25.5"])}

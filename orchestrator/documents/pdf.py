@@ -229,7 +229,3 @@ def _active_content(data: bytes) -> list[str]:
         b"OpenAction": "an open action",
     }
     return [words for name, words in wanted.items() if re.search(rb"/" + name + rb"\b", data)]
-
-
-def plain_text(pages: list[Page]) -> str:
-    return "\n".join(row.text for page in pages for row in page.rows)
