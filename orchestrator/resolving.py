@@ -48,7 +48,7 @@ def resolve_incident(
 ) -> Incident:
     """Closes an incident with a reason; `choices_for` says what may be chosen, `ref` is what the outside calls an
     effect that is declared confirmed. Errors: InputInvalid, Conflict."""
-    [run] = engine.lock_runs(list(Incident.objects.filter(pk=incident_id).values_list("run_id", flat=True)))
+    [run] = engine.lock_runs(Incident.objects.filter(pk=incident_id).values_list("run_id", flat=True))
     incident = Incident.objects.select_related("task", "effect", "run").get(pk=incident_id)
     if incident.resolved_at is not None:
         raise Conflict("the incident was already resolved")

@@ -23,7 +23,7 @@ class AgentStep(StepHandler):
     def execute(self, work: Work) -> Outcome:
         """Where the agent has failed for good, the fallback is asked once, and the decision says why."""
         outcome = ask(registry.get(work.step.target), work)
-        if not work.step.fallback or not failed_for_good(work, outcome):
+        if not work.step.fallback or not failed_for_good(outcome, work):
             return outcome
         instead = ask(registry.get(work.step.fallback), work)
         if not isinstance(instead, Complete) or instead.judgement is None:
@@ -32,7 +32,7 @@ class AgentStep(StepHandler):
         return instead
 
 
-def failed_for_good(work: Work, outcome: Outcome) -> TypeGuard[Fail | Retry]:
+def failed_for_good(outcome: Outcome, work: Work) -> TypeGuard[Fail | Retry]:
     last = work.attempt >= work.step.retry.max_attempts
     return isinstance(outcome, Fail) or (isinstance(outcome, Retry) and last and not outcome.on_hold)
 

@@ -33,5 +33,5 @@ class WaitStep(StepHandler):
 
 def begin(work: Work, correlation: str, now: datetime) -> None:
     due = now + timedelta(seconds=work.step.config["within"])
-    wanted = {"due_at": due, "event": work.step.target, "correlation": correlation}
-    waits.begin(task_id=work.task_id, round_=work.pinned.round, now=now, **wanted)
+    wanted = {"event": work.step.target, "correlation": correlation}
+    waits.begin(task_id=work.task_id, round_=work.pinned.round, now=now, due_at=due, **wanted)
