@@ -1,6 +1,7 @@
 """Publishing: a checked, immutable version of a workflow or a policy, pinned by the runs that start from then on."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -93,7 +94,7 @@ def publish_policy(*, policy: Policy, actor: AbstractBaseUser) -> PolicyVersion:
     if objections := drafted.objections():
         raise PolicyError(objections)
     content = drafted.as_json()
-    sha256 = digest([{**content, "number": 0}, str(policy.sample_percent)])
+    sha256 = digest([{**content, "number": 0}, f"{Decimal(str(policy.sample_percent)):.2f}"])
     if policy.current is not None and policy.current.digest == sha256:
         return policy.current
     version = PolicyVersion.objects.create(

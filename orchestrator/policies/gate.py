@@ -16,7 +16,7 @@ from orchestrator.pinned import Pinned, sample_percent_of
 from orchestrator.steps.base import Work
 from orchestrator.steps.outcomes import Complete
 
-from .evaluate import Evaluation, evaluate_policy
+from .evaluate import Evaluation, PolicySet, evaluate_policy
 from .facts import gather, sampled
 
 AT_ONCE = frozenset({"reject", "pause", "escalate", "reroute"})
@@ -36,9 +36,10 @@ def evaluate(work: Work, outcome: Complete) -> Evaluation | None:
     return evaluate_case(work.pinned, case)
 
 
-def evaluate_case(pinned: Pinned, case: Case) -> Evaluation:
-    """Facts whose steps have not finished are not there yet; a missing one of a finished step asks for a person."""
-    policies, definition, data = pinned.policies, pinned.definition, case.as_json()
+def evaluate_case(pinned: Pinned, case: Case, policies: PolicySet | None = None) -> Evaluation:
+    """Facts whose steps have not finished are not there yet; a missing one of a finished step asks for a person.
+    `policies` is the set to judge by, where it is not the one the run is pinned to."""
+    policies, definition, data = policies or pinned.policies, pinned.definition, case.as_json()
     vocabulary = policies.named
     facts = gather(
         definition.facts,

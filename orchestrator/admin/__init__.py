@@ -1,0 +1,10 @@
+"""The admin: configuration is edited and every change of it recorded; what happened is read and never edited."""
+
+from django.contrib import admin
+
+from . import people, policies, runs, sources, workflows
+
+__all__ = ["people", "policies", "runs", "sources", "workflows"]
+
+admin.site.site_header = admin.site.site_title = "Countersign"
+admin.site.index_title = "Configuration"
