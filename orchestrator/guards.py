@@ -1,0 +1,115 @@
+"""Legal moves, held by the database itself: triggers made from the tables of transitions, so that admin, shell and
+later code are covered too. An update that leaves the status alone fires nothing, a legal one pays a comparison.
+
+On SQLite a later migration that rebuilds a table loses its triggers: repeat `guard()` after it.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from django.apps.registry import Apps
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+POSTGRES_FUNCTION = """
+CREATE OR REPLACE FUNCTION refuse_move() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%: % refused', TG_TABLE_NAME, TG_ARGV[0] USING ERRCODE = 'restrict_violation';
+END $$
+"""
+POSTGRES = (
+    "CREATE TRIGGER {table}_{name} BEFORE {event} ON {table} FOR EACH ROW"
+    " WHEN ({condition}) EXECUTE FUNCTION refuse_move('{what}')"
+)
+SQLITE = (
+    "CREATE TRIGGER {table}_{name} BEFORE {event} ON {table} FOR EACH ROW"
+    " WHEN {condition} BEGIN SELECT RAISE(ABORT, '{table}: {what} refused'); END"
+)
+NOT_THE_REQUESTER = """
+CREATE OR REPLACE FUNCTION refuse_own_approval() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM reviews_review v JOIN orchestrator_run r ON r.id = v.run_id
+               WHERE v.id = NEW.review_id AND r.started_by_id = NEW.reviewer_id) THEN
+        RAISE EXCEPTION 'reviews_approval: approval by the requester refused' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$
+"""
+
+
+def guard_moves(table: str, column: str, moves: Mapping[str, frozenset[str]]) -> migrations.RunPython:
+    """After this operation `column` of `table` moves only as the table of moves says."""
+    return _operation(table, {"legal_moves": (f"UPDATE OF {column}", illegal(column, moves), "illegal move")})
+
+
+def guard_growth(table: str, column: str) -> migrations.RunPython:
+    """After this operation `column` never becomes smaller."""
+    shrinks = f"NEW.{column} < OLD.{column}"
+    return _operation(table, {f"{column}_grows": (f"UPDATE OF {column}", shrinks, f"smaller {column}")})
+
+
+def illegal(column: str, moves: Mapping[str, frozenset[str]]) -> str:
+    """The condition under which an update is refused. Comparing first keeps other updates cheap."""
+    arms = " ".join(
+        f"WHEN '{source}' THEN NEW.{column} NOT IN ({_list(targets)})" if targets else f"WHEN '{source}' THEN {{true}}"
+        for source, targets in sorted(moves.items())
+    )
+    return f"NEW.{column} <> OLD.{column} AND CASE OLD.{column} {arms} ELSE {{true}} END"
+
+
+def _list(values: frozenset[str]) -> str:
+    return ", ".join(f"'{value}'" for value in sorted(values))
+
+
+def _operation(table: str, triggers: Mapping[str, tuple[str, str, str]]) -> migrations.RunPython:
+    def guard(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+        if editor.connection.vendor == "postgresql":
+            editor.execute(POSTGRES_FUNCTION, None)
+        for name in triggers:
+            _drop(editor, table, name)
+        for statement in _statements(editor.connection.vendor, table, triggers):
+            editor.execute(statement, None)
+
+    def release(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+        for name in triggers:
+            _drop(editor, table, name)
+
+    return migrations.RunPython(guard, release)
+
+
+def _statements(vendor: str, table: str, triggers: Mapping[str, tuple[str, str, str]]) -> Iterator[str]:
+    form, true = (POSTGRES, "true") if vendor == "postgresql" else (SQLITE, "1")
+    for name, (event, condition, what) in triggers.items():
+        yield form.format(table=table, name=name, event=event, what=what, condition=condition.format(true=true))
+
+
+def _drop(editor: BaseDatabaseSchemaEditor, table: str, name: str) -> None:
+    where = f" ON {table}" if editor.connection.vendor == "postgresql" else ""
+    editor.execute(f"DROP TRIGGER IF EXISTS {table}_{name}{where}", None)
+
+
+def no_approval_by_the_requester() -> migrations.RunPython:
+    """After this operation whoever started a run cannot approve it, on whatever way the row is written."""
+    table, name = "reviews_approval", "not_the_requester"
+
+    def guard(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+        _drop(editor, table, name)
+        if editor.connection.vendor == "postgresql":
+            editor.execute(NOT_THE_REQUESTER, None)
+            editor.execute(
+                f"CREATE TRIGGER {table}_{name} BEFORE INSERT ON {table} FOR EACH ROW"
+                " WHEN (NEW.verdict = 'approve') EXECUTE FUNCTION refuse_own_approval()",
+                None,
+            )
+            return
+        own = (
+            "SELECT 1 FROM reviews_review v JOIN orchestrator_run r ON r.id = v.run_id"
+            " WHERE v.id = NEW.review_id AND r.started_by_id = NEW.reviewer_id"
+        )
+        condition = f"NEW.verdict = 'approve' AND EXISTS ({own})"
+        what = "approval by the requester"
+        editor.execute(SQLITE.format(table=table, name=name, event="INSERT", condition=condition, what=what), None)
+
+    def release(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+        _drop(editor, table, name)
+
+    return migrations.RunPython(guard, release)
