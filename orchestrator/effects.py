@@ -50,6 +50,13 @@ class OnHold(EffectError):
         super().__init__(f"on hold ({hold}): {hold.reason}")
 
 
+class Busy(EffectError):
+    """As much as the connector may carry is on its way; others wait their turn."""
+
+    def __init__(self, connector: str, most: int):
+        super().__init__(f"{connector} already carries {most} effects")
+
+
 class NotAuthorised(EffectError):
     """What would be sent is not what was authorised."""
 
@@ -191,6 +198,8 @@ def grant(
     hold = hold_on(effect.kind, effect.connector, list(used))
     if hold is not None:
         raise OnHold(hold)
+    if effect.state == Effect.State.AUTHORISED:
+        _refuse_when_busy(effect)
     moved = transitions.move_effects(
         [effect.pk],
         (Effect.State.AUTHORISED, *UNSETTLED),
@@ -207,6 +216,12 @@ def grant(
         endings.told(run, "effect.sent", SYSTEM, effect=effect.key, **sent)
     effect.refresh_from_db()
     return effect
+
+
+def _refuse_when_busy(effect: Effect) -> None:
+    most = connector_for(effect.kind).max_in_flight
+    if Effect.objects.filter(state=Effect.State.IN_FLIGHT, connector=effect.connector).count() >= most:
+        raise Busy(effect.connector, most)
 
 
 def _may_go_out(run: Run, step: Step) -> bool:

@@ -47,9 +47,12 @@ class Connector(Protocol):
     keys) is over; Q and X never are. Q is asked once more after `settle_window`, when what was sent must show."""
 
     name: str
-    klass: str
     retention: timedelta
     settle_window: timedelta
+    max_in_flight: int  # how many effects may be on their way at once
+
+    @property
+    def klass(self) -> str: ...
 
     def send(self, sent: Sent) -> Reply: ...
 

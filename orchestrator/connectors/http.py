@@ -1,4 +1,5 @@
-"""Effects over HTTP: POST {ERP_BASE_URL}/effects/<kind> with an Idempotency-Key. Class K.
+"""Effects over HTTP: POST {ERP_BASE_URL}/effects/<kind> with an Idempotency-Key. Class K, unless the conformance test
+(`manage.py check_connector`) found that the outside keeps less than that.
 
 201 and 200 carry {"ref"}; 409 says the key is known with another body; another 4xx is a definite refusal; anything
 else, and no answer, is in doubt.
@@ -8,44 +9,53 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import httpx
 from django.conf import settings
 
+from orchestrator.models import ConnectorCheck
+
+from . import outbound
 from .base import Confirmed, InDoubt, Refused, Reply, Sent
 
-TIMEOUT = httpx.Timeout(20, connect=3)  # seconds; well under half a lease
-MAX_BODY = 64_000  # bytes of an answer that are read
+JSON = {"Content-Type": "application/json"}
+AGAIN_LATER = (408, 425, 429)
 
 
 class HttpConnector:
     name = "http"
-    klass = "K"
     retention = timedelta(hours=24)
     settle_window = timedelta(minutes=2)
+    max_in_flight = 16
 
     def __init__(self, base_url: str = ""):
         self.base_url = (base_url or settings.ERP_BASE_URL).rstrip("/")
 
+    @property
+    def klass(self) -> str:
+        """What the last conformance test of this address found; the contract promises K."""
+        found = ConnectorCheck.objects.filter(base_url=self.base_url).order_by("-checked_at", "-pk").first()
+        return found.klass if found else "K"
+
     def send(self, sent: Sent) -> Reply:
-        body = {"kind": sent.kind, "business_key": sent.business_key, "payload": dict(sent.payload)}
         try:
-            status, answer = self._call("POST", f"/effects/{sent.kind}", {"Idempotency-Key": sent.key}, body)
-        except (httpx.HTTPError, ValueError) as error:
-            return InDoubt(f"no usable answer: {type(error).__name__}")
+            status, answer = self.post(sent.kind, sent.key, sent.business_key, dict(sent.payload))
+        except outbound.AddressRefused as error:
+            return Refused(str(error))
+        except outbound.NoAnswer as error:
+            return InDoubt(str(error))
         if status in (200, 201):
             ref = answer.get("ref")
             return Confirmed(ref[:200]) if isinstance(ref, str) and ref else InDoubt(f"answer {status} without a ref")
         if status == 409:
             return Refused("the key is known with another body (409)")
-        if 400 <= status < 500 and status not in (408, 425, 429):
+        if 400 <= status < 500 and status not in AGAIN_LATER:
             return Refused(f"refused with {status}")
         return InDoubt(f"answer {status}")
 
     def find(self, sent: Sent) -> Reply | None:
         try:
-            status, answer = self._call("GET", f"/effects/{sent.key}")
-        except (httpx.HTTPError, ValueError) as error:
-            return InDoubt(f"could not be asked: {type(error).__name__}")
+            status, answer = self.get(sent.key)
+        except (outbound.AddressRefused, outbound.NoAnswer) as error:
+            return InDoubt(f"could not be asked: {error}")
         if status == 404:
             return None
         if status != 200:
@@ -54,20 +64,15 @@ class HttpConnector:
             return Refused("the outside has this key with other content")
         return Confirmed(str(answer.get("ref", ""))[:200])
 
-    def _call(
-        self, method: str, path: str, headers: dict[str, str] | None = None, body: dict[str, Any] | None = None
-    ) -> tuple[int, dict[str, Any]]:
-        """(status, JSON object). Redirects are not followed, answers are capped; ValueError for anything but JSON."""
-        with (
-            httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client,
-            client.stream(method, self.base_url + path, headers=headers, json=body) as response,
-        ):
-            raw = b""
-            for chunk in response.iter_bytes():
-                raw += chunk
-                if len(raw) > MAX_BODY:
-                    raise ValueError("answer too long")
-        answer = json.loads(raw) if raw and response.status_code < 300 else {}
-        if not isinstance(answer, dict):
-            raise ValueError("answer is not a JSON object")
-        return response.status_code, answer
+    def post(self, kind: str, key: str, business_key: str, payload: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """(status, JSON object, empty unless it went well)."""
+        body = json.dumps({"kind": kind, "business_key": business_key, "payload": payload}).encode()
+        url = f"{self.base_url}/effects/{kind}"
+        return _plain(outbound.call("POST", url, headers={**JSON, "Idempotency-Key": key}, body=body))
+
+    def get(self, key: str) -> tuple[int, dict[str, Any]]:
+        return _plain(outbound.call("GET", f"{self.base_url}/effects/{key}", headers={}))
+
+
+def _plain(answer: outbound.Answer) -> tuple[int, dict[str, Any]]:
+    return answer.status, answer.json() if answer.status < 300 and answer.body else {}

@@ -14,6 +14,7 @@ class LedgerConnector:
     klass = "K"
     retention = timedelta(days=3650)  # entries are never removed
     settle_window = timedelta(0)
+    max_in_flight = 1000
 
     def send(self, sent: Sent) -> Reply:
         """Books once per key; the same key with other bytes is refused."""

@@ -1,6 +1,6 @@
 from .access import ApiToken
 from .document import Document, DocumentPage
-from .ledger import LedgerEntry
+from .ledger import ConnectorCheck, LedgerEntry
 from .policy import Policy, PolicyRule, PolicyVersion
 from .run import Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task, Wait
 from .webhook import Hook, HookDelivery, WebhookDelivery, WebhookEndpoint
@@ -9,6 +9,7 @@ from .workflow import AgentAccount, DataSource, ExchangeRate, SourceRow, Workflo
 __all__ = [
     "AgentAccount",
     "ApiToken",
+    "ConnectorCheck",
     "DataSource",
     "Decision",
     "Document",

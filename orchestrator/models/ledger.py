@@ -24,3 +24,18 @@ class LedgerEntry(models.Model):
     @property
     def ref(self) -> str:
         return f"L-{self.pk:08d}"
+
+
+class ConnectorCheck(models.Model):
+    """What the conformance test found at an address: the class its effects have from then on."""
+
+    base_url = models.CharField(max_length=300)
+    klass = models.CharField(max_length=1)
+    detail = models.JSONField(default=list)
+    checked_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-checked_at"]
+
+    def __str__(self) -> str:
+        return f"{self.base_url}: class {self.klass}"

@@ -267,6 +267,7 @@ class Effect(models.Model):
             models.CheckConstraint(condition=Q(state__in=EffectState.values), name="effect_state_known"),
             models.CheckConstraint(condition=Q(klass__in=EffectClass.values), name="effect_class_known"),
         ]
+        indexes = [models.Index(fields=["state", "connector"], name="effect_by_state")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.business_key or self.key}"

@@ -31,7 +31,7 @@ class EffectStep(StepHandler):
             effect = effects.grant(
                 work.run_id, work.task_id, work.fence, work.step, work.case, authorised_by_policy=allowed
             )
-        except effects.OnHold as error:
+        except (effects.OnHold, effects.Busy) as error:
             return Retry(str(error), on_hold=True)
         except effects.EffectError as error:
             return Fail(str(error), kind="effect-not-authorised")
