@@ -5,6 +5,8 @@ import os
 import random
 import socket
 import threading
+from collections.abc import Callable
+from functools import wraps
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
@@ -17,7 +19,23 @@ SWEEP_SECONDS = 5.0
 _stopping = threading.Event()
 
 
+def reconnecting(job: Callable[[], None]) -> Callable[[], None]:
+    """A job that failed may have lost its database: a broken connection is closed, and the next job opens another.
+    (Celery's own check before every job would cost each of them a round trip, and is switched off.)"""
+
+    @wraps(job)
+    def run() -> None:
+        try:
+            job()
+        except Exception:
+            close_old_connections()
+            raise
+
+    return run
+
+
 @shared_task(name="countersign.work")
+@reconnecting
 def work() -> None:
     """There is work: drain for a moment, and leave a message where more is left."""
     dispatch.taken(dispatch.WORK)
@@ -28,6 +46,7 @@ def work() -> None:
 
 
 @shared_task(name="countersign.work_slowly")
+@reconnecting
 def work_slowly() -> None:
     """Steps that take seconds and memory: one at a time, on their own queue."""
     dispatch.taken(dispatch.JOBS["ocr"])
@@ -37,6 +56,7 @@ def work_slowly() -> None:
 
 
 @shared_task(name="countersign.sweep")
+@reconnecting
 def sweep() -> None:
     """The metronome's tick. Every worker also sweeps by itself, so a missing scheduler costs nothing."""
     recovery.sweep()
