@@ -20,6 +20,7 @@ urlpatterns = [
     path("incidents/<uuid:pk>/resolve/", runs.resolve, name="incident-resolve"),
     path("documents/<uuid:pk>/original/", documents.original, name="document-original"),
     path("documents/<uuid:pk>/text/", documents.text, name="document-text"),
+    path("documents/<uuid:pk>/find/", documents.text, name="document-find"),
     path("documents/<uuid:pk>/p/<int:number>.webp", documents.page_image, name="document-page"),
     path("start/", start.choose, name="start"),
     path("start/<slug:name>/", start.start, name="start-workflow"),

@@ -167,9 +167,18 @@ def refused(request: Request, review: Review, answer: Answer, error: ReviewError
     return render_case(request, page, error.status, changed=changed)
 
 
+MISSING = {
+    "verdict": "Choose a decision.",
+    "reason": "Choose a reason for rejecting.",
+    "target": "Choose where it goes, or to whom.",
+    "comment": "Write the question.",
+}
+
+
 def named(errors: Any) -> list[tuple[str, str]]:
-    """Objections as the page says them: (anchor-worthy field, words)."""
-    return [(field, message.partition(": ")[2] or message) for field, message in errors]
+    """Objections as the page says them: (field, words). What is missing is asked for by what is to be done."""
+    missing = [field in MISSING and ("is missing" in words or field == "verdict") for field, words in errors]
+    return [(f, MISSING[f] if gone else words) for (f, words), gone in zip(errors, missing, strict=True)]
 
 
 def described(difference: Any) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
@@ -14,10 +15,10 @@ from django.views.decorators.http import require_safe
 from audit.log import person, record
 from orchestrator.documents.einvoice import text_view
 from orchestrator.documents.media_type import Refused
-from orchestrator.documents.render import render_page
+from orchestrator.documents.page_store import find_text, page_picture, pages_of
 from orchestrator.documents.store import read_bytes
 from orchestrator.http import Request
-from orchestrator.models import Document, DocumentPage, RunDocument
+from orchestrator.models import Document, RunDocument
 from orchestrator.permissions import get_visible_or_404
 
 XML = ("application/xml", "text/xml")
@@ -46,6 +47,10 @@ def get_document(request: Request, pk: UUID, shown_as: str) -> Document:
 def original(request: Request, pk: UUID) -> HttpResponse:
     """The bytes as they came. Always a download and never rendered here: a document may contain anything."""
     document = get_document(request, pk, "original")
+    if document.state == Document.State.QUARANTINED:
+        context = {"title": "This file is in quarantine", "why": f"{document.reason} It is not handed out."}
+        context["back"] = reverse("document-text", args=[pk])
+        return render(request, "refused.html", context, status=403)
     response = HttpResponse(read_bytes(document.sha256), content_type=document.media_type)
     response.headers["Content-Disposition"] = attachment(document.name)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
@@ -66,18 +71,22 @@ def base64_of(sha256: str) -> str:
 @login_required
 @require_safe
 def text(request: Request, pk: UUID) -> HttpResponse:
+    """The document as lines of text, and where the words of `?q=` stand in it."""
     document = get_document(request, pk, "text")
+    query = request.GET.get("q", "")[:200].strip()
     lines, cut = lines_of(document)
-    return render(request, "documents/text.html", {"document": document, "lines": lines, "cut": cut})
+    context = {"document": document, "lines": lines, "cut": cut, "query": query, "found": find_text(lines, query)}
+    return render(request, "documents/text.html", context)
 
 
 def lines_of(document: Document) -> tuple[list[str], bool]:
     """The document as lines of text, and whether there are more than are shown."""
+    if document.state == Document.State.QUARANTINED:
+        return [], False
     if document.media_type in XML:
         lines = text_view(read_bytes(document.sha256))
     else:
-        pages = DocumentPage.objects.filter(sha256=document.sha256).order_by("number").values_list("text", flat=True)
-        lines = "\f".join(pages).replace("\f", "\n").split("\n") if pages else []
+        lines = [line for page in pages_of(document.sha256) for line in page.text.split("\n")]
     return lines[:TEXT_LIMIT], len(lines) > TEXT_LIMIT
 
 
@@ -87,8 +96,10 @@ def lines_of(document: Document) -> tuple[list[str], bool]:
 def page_image(request: Request, pk: UUID, number: int) -> HttpResponse:
     """One page as WebP. Only pictures leave here: nothing of the file itself is sent."""
     document = get_visible_or_404(Document.objects.all(), request.user, pk=pk)
+    if document.state == Document.State.QUARANTINED:
+        raise Http404("the file is in quarantine")
     try:
-        picture = render_page(read_bytes(document.sha256), number)
+        picture = page_picture(document.sha256, number)
     except Refused as refused:
         raise Http404(str(refused)) from refused
     return HttpResponse(picture, content_type="image/webp")
