@@ -162,6 +162,7 @@ def documents(run: Run) -> list[dict[str, Any]]:
             "media_type": row.document.media_type,
             "role": row.role,
             "pages": row.document.pages,
+            "state": row.document.state,
         }
         for row in rows
     ]

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from orchestrator.documents.page_store import read_stored
 from orchestrator.documents.reading import Check, Reading
-from orchestrator.documents.sandbox import read_document
 
 from .base import AgentContext, OpenDocument, Permanent, Result, agent, quote
 from .findings import Discrepancy
@@ -47,7 +47,7 @@ def read(case: ReadInput, ctx: AgentContext) -> Result[ReadReport]:
     document = ctx.document("document")
     if document is None:
         raise Permanent("document: the run has no document in the role 'document'; start it with one")
-    result = read_document(document.read(), name=document.name, expected="invoice")
+    result = read_stored(document, expected="invoice")
     reading = result.reading
     report = ReadReport(
         document=str(document.id),

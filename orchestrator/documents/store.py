@@ -11,11 +11,12 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import Max
 
-from audit.log import person, record
-from orchestrator.models import Document
+from audit.log import SYSTEM, person, record
+from orchestrator.models import Document, RunDocument
 
-from .media_type import sniff
+from .media_type import malware_verdict, sniff
 
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -63,28 +64,38 @@ def write_bytes(data: bytes) -> str:
     """Stores the content once and returns its SHA-256; a crash leaves the whole file or none."""
     sha256 = hashlib.sha256(data).hexdigest()
     target = path_of(sha256)
-    if target.exists():
-        return sha256
+    if not target.exists():
+        write_whole(target, data)
+    return sha256
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Writes a file so that nobody ever sees a part of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     Path(file.name).replace(target)
-    return sha256
 
 
 def store_document(*, data: bytes, name: str, actor: AbstractBaseUser) -> Document:
-    """Takes a file in. Errors: DocumentRefused (too large, empty, of no known kind)."""
+    """Takes a file in. Malware is taken in too, into quarantine: the run tells its sender that it was refused, and
+    nobody is handed the file. Errors: DocumentRefused (too large, empty)."""
     if not data:
         raise DocumentRefused("empty", f"file: {shown_name(name)!r} is empty")
     if len(data) > settings.DOCUMENT_MAX_BYTES:
         limit = settings.DOCUMENT_MAX_BYTES
         raise DocumentRefused("too_large", f"file: {len(data)} bytes, at most {limit} are taken")
-    sha256 = write_bytes(data)
+    sha256, threat = write_bytes(data), malware_verdict(data)
     with transaction.atomic():
         document = Document.objects.create(
-            sha256=sha256, name=shown_name(name), media_type=sniff(data), size=len(data), uploaded_by=actor
+            sha256=sha256,
+            name=shown_name(name),
+            media_type=sniff(data),
+            size=len(data),
+            pages=Document.objects.filter(sha256=sha256).aggregate(most=Max("pages"))["most"] or 1,
+            uploaded_by=actor,
         )
         record(
             "document.stored",
@@ -92,4 +103,25 @@ def store_document(*, data: bytes, name: str, actor: AbstractBaseUser) -> Docume
             actor=person(actor),
             data={"sha256": sha256, "size": len(data), "media_type": document.media_type},
         )
+        if threat:
+            quarantine(sha256=sha256, reason=f"The file contains malware ({threat}).")
+            document.refresh_from_db()
     return document
+
+
+@transaction.atomic
+def quarantine(*, sha256: str, reason: str) -> None:
+    """Nobody is handed this content any more, under whatever name it came; each upload of it is put on record once."""
+    for row in Document.objects.filter(sha256=sha256, state=Document.State.STORED).order_by("pk"):
+        moved = Document.objects.filter(pk=row.pk, state=Document.State.STORED)
+        if moved.update(state=Document.State.QUARANTINED, reason=reason[:300]):
+            used = RunDocument.objects.filter(document=row).values_list("run_id", "run__version__workflow__name")
+            run, workflow = used.first() or ("", "")
+            record(
+                "document.refused",
+                subject=("document", str(row.pk)),
+                actor=SYSTEM,
+                run=str(run),
+                workflow=workflow,
+                data={"sha256": sha256, "reason": reason},
+            )
