@@ -11,6 +11,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
 from orchestrator.models import Policy, PolicyRule, PolicyVersion
 from orchestrator.policies.cel import check_vocabulary
@@ -132,7 +133,7 @@ class PolicyAdmin(RecordedAdmin):
     def facts(self, policy: Policy) -> str:
         vocabulary = {**policy.vocabulary, SAMPLE: "bool"}
         rows = [(name, IN_WORDS.get(kind, kind)) for name, kind in sorted(vocabulary.items())]
-        return format_html("<ul>{}</ul>", format_html_join("", "<li><code>{}</code>: {}</li>", rows))
+        return format_html_join(mark_safe("<br>"), "<code>{}</code>: {}", rows)
 
     def described(self, policy: Policy) -> dict[str, Any]:
         rules = policy.rules.select_related("level")
