@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.definition_fit import mismatches
+from orchestrator.definition_kinds import references
 from orchestrator.definition_model import INPUT, Definition, FactSource, Step, placeholders
 from orchestrator.shorthand import missing_in, suggest, types_at
 
@@ -45,11 +47,14 @@ class Catalog:
     policies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     vocabularies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     supplied: Mapping[str, str] = field(default_factory=dict)
+    events: Collection[str] = ()
+    workflows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def check_catalog(definition: Definition, catalog: Catalog) -> list[Objection]:
     """Every name the catalog does not know and every type that cannot fit, as (path, message)."""
     found = [objection for step in definition.steps.values() for objection in _step(step, catalog)]
+    found += [objection for step in definition.steps.values() for objection in _flow(step, definition, catalog)]
     for key in ("business_key", "subject"):
         for path in placeholders(getattr(definition, key)):
             found += _path(key, path[0], path[1:], definition, catalog)
@@ -77,9 +82,12 @@ def _step(step: Step, catalog: Catalog) -> Iterator[Objection]:
     if step.compensate:
         yield from _unknown(f"{path}.compensate", "effect", step.compensate, catalog.effects)
     for key, name in (("agent", step.target), ("fallback", step.fallback)):
-        if step.kind == "agent" and name:
+        if step.kind in ("agent", "for_each") and name:
             yield from _unknown(f"{path}.{key}", "agent", name, catalog.agents)
             yield from _agent(path, key, name, step, catalog)
+    if step.kind == "wait" and step.target not in catalog.events:
+        hint = suggest(step.target, catalog.events)
+        yield f"{path}.wait", f"waits for {step.target!r}, which no webhook brings in{hint}: it would never go on"
 
 
 def _agent(path: str, key: str, name: str, step: Step, catalog: Catalog) -> Iterator[Objection]:
@@ -89,6 +97,57 @@ def _agent(path: str, key: str, name: str, step: Step, catalog: Catalog) -> Iter
             yield f"{path}.sources", f"does not grant {source!r}, which the agent {name!r} reads"
     if agent and main and agent.output_schema != main.output_schema:
         yield f"{path}.{key}", f"returns another type than {step.target!r}, so later steps could not read it"
+
+
+def _flow(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Objection]:
+    """What the step reads of the case, held against what is there before it."""
+    path = f"steps.{step.name}"
+    for place, (first, *keys) in references(step):
+        yield from _path(place, first, tuple(keys), definition, catalog)
+    if step.kind in ("agent", "for_each"):
+        yield from _input(step, definition, catalog)
+    if step.kind == "for_each":
+        first, *keys = step.config["items"]
+        types = types_at(_schema(first, definition, catalog), tuple(keys))
+        if types and "array" not in types:
+            yield f"{path}.for_each", f"is {'/'.join(sorted(types))}; expected a list"
+    if step.kind == "gate" and not definition.policies:
+        yield f"{path}.gate", "asks the policies, but this workflow names none"
+    if step.kind == "workflow":
+        yield from _child(step, definition, catalog)
+
+
+def _input(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Objection]:
+    """Each field of the agent's input is the output of the step of that name, or of the one `with` names for it."""
+    agent = catalog.agents.get(step.target)
+    schema = agent.input_schema if agent else {}
+    names, before = dict(step.config.get("with", {})), definition.ancestors(step.name) | {INPUT}
+    for field_name, wanted in schema.get("properties", {}).items():
+        source, path = names.get(field_name, field_name), f"steps.{step.name}.{step.kind}"
+        if step.kind == "for_each" and field_name == "item":
+            continue
+        if source in before:
+            given = _schema(source, definition, catalog)
+            for problem in mismatches({**wanted, "$defs": schema.get("$defs", {})}, given):
+                yield path, f"{step.target!r} cannot take {field_name} from {source!r}: {problem}"
+        elif field_name in schema.get("required", ()):
+            yield path, f"{step.target!r} needs {field_name}, which no step before it gives"
+
+
+def _child(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Objection]:
+    path, known = f"steps.{step.name}", catalog.workflows
+    if step.target == definition.name:
+        yield f"{path}.workflow", "names this workflow itself, which would never end"
+        return
+    yield from _unknown(f"{path}.workflow", "workflow", step.target, known.keys())
+    schema = known.get(step.target, {})
+    fields = schema.get("properties", {})
+    for key in step.config["input"]:
+        if step.target in known and key not in fields:
+            yield f"{path}.input.{key}", f"is no input of {step.target!r}{suggest(key, fields)}"
+    for key in schema.get("required", ()):
+        if key not in step.config["input"]:
+            yield f"{path}.input", f"lacks {key!r}, which {step.target!r} needs"
 
 
 def _schema(step: str, definition: Definition, catalog: Catalog) -> Mapping[str, Any]:

@@ -14,9 +14,9 @@ from audit.log import person, record
 from . import safe_yaml
 from .agents import registry
 from .connectors.actions import action_kinds
-from .definitions import AgentInfo, Catalog, Definition, DefinitionError, check_catalog, parse
+from .definitions import AgentInfo, Catalog, Definition, DefinitionError, check_catalog, from_json, parse
 from .digests import digest
-from .models import DataSource, Policy, PolicyRule, PolicyVersion, Workflow, WorkflowVersion
+from .models import DataSource, Hook, Policy, PolicyRule, PolicyVersion, Workflow, WorkflowVersion
 from .policies.evaluate import PolicyError, PolicySet, Rule
 from .policies.gate import SAMPLE
 from .sources import account_of
@@ -26,6 +26,7 @@ def catalog() -> Catalog:
     """Everything a definition may name in this installation."""
     agents = registry.all_agents()
     published = Policy.objects.select_related("current").exclude(current=None)
+    startable = Workflow.objects.filter(is_active=True).select_related("current").exclude(current=None)
     policies = {policy.name: PolicySet.from_json(policy.current.content) for policy in published}
     return Catalog(
         agents={a.name: AgentInfo(a.input_schema, a.output_schema, a.sources) for a in agents.values()},
@@ -35,6 +36,8 @@ def catalog() -> Catalog:
         policies={name: policy.named for name, policy in policies.items()},
         vocabularies={name: policy.vocabulary for name, policy in policies.items()},
         supplied={SAMPLE: "bool"},
+        events=list(Hook.objects.filter(is_active=True).values_list("name", flat=True)),
+        workflows={row.name: from_json(row.current.definition).input for row in startable},
     )
 
 
