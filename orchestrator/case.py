@@ -27,6 +27,7 @@ class Case:
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
     corrections: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict)  # what stood at each corrected pointer
 
     def add(self, step: str, output: dict[str, Any], confidence: float | None) -> None:
         self.data[step] = output
@@ -37,17 +38,23 @@ class Case:
 
     def correct(self, corrections: Mapping[str, Any]) -> None:
         self.corrections.update(corrections)
-        self.data = corrected(self.data, {p: v for p, v in corrections.items() if _step_of(p) in self.data})
+        self._put({p: v for p, v in corrections.items() if _step_of(p) in self.data})
+
+    def _put(self, corrections: Mapping[str, Any]) -> None:
+        self.before |= {p: look_up(self.data, p) for p in corrections if p not in self.before}
+        self.data = corrected(self.data, corrections)
 
     def reached(self, step: str) -> None:
         """A step has just given its output: corrections a person made to it earlier still hold."""
         mine = {p: v for p, v in self.corrections.items() if _step_of(p) == step and leads_somewhere(self.data, p)}
         if mine:
-            self.data = corrected(self.data, mine)
+            self.before = {p: v for p, v in self.before.items() if p not in mine}
+            self._put(mine)
 
     def copy(self) -> "Case":
         """One for each branch: a branch adds its own output and sees no sibling's."""
-        return Case(self.run_id, self.input, dict(self.data), dict(self.confidence), dict(self.corrections))
+        more = (dict(self.confidence), dict(self.corrections), dict(self.before))
+        return Case(self.run_id, self.input, dict(self.data), *more)
 
     def as_json(self) -> dict[str, Any]:
         return {"input": dict(self.input), **self.data}

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from audit.log import SYSTEM, Actor, record
 
 from . import endings, transitions
 from .case import Case
-from .connectors.actions import CONFIRMED_EFFECT, PayloadProblem, connector_for, get_action, payload_of
+from .connectors.actions import BEFORE, CONFIRMED_EFFECT, PayloadProblem, connector_for, get_action, payload_of
 from .connectors.base import Sent
 from .definitions import Step, render
 from .digests import digest
@@ -94,7 +95,7 @@ def propose(run: Run, case: Case, step_name: str) -> list[Proposed]:
 
 def propose_one(run: Run, case: Case, step: Step) -> Proposed:
     definition, action = definition_of(run.version_id), get_action(step.target)
-    data = case.as_json() | done_before(run, step)
+    data = case.as_json() | done_before(run, step) | {BEFORE: case.before}
     key = render(definition.business_key, data) if definition.business_key else None
     problem = ""
     try:
@@ -103,10 +104,15 @@ def propose_one(run: Run, case: Case, step: Step) -> Proposed:
         payload, problem = action.payload(data), str(error)
     if definition.business_key and key is None and not problem:
         problem = f"{action.title} needs {definition.business_key}"
-    question = action.question.format_map({k: v or "?" for k, v in payload.items()})
+    question = action.question.format_map({name: shown(name, value) for name, value in payload.items()})
     return Proposed(
         step.name, step.target, action.title, question, normalised(key or ""), payload, digest(payload), problem
     )
+
+
+def shown(name: str, value: str | None) -> str:
+    """A payload's value as people write it: money always with two decimals."""
+    return f"{Decimal(value):,.2f}" if name == "amount" and value else value or "?"
 
 
 def done_before(run: Run, step: Step) -> dict[str, Any]:

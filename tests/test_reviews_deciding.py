@@ -36,7 +36,7 @@ def test_a_bill_that_differs_waits_for_a_person_and_holds_no_worker(everybody):
 
 def test_the_packet_says_what_stopped_it_what_differs_and_what_would_be_done(everybody):
     packet = waiting_bill(everybody, amount="1234.50").packet
-    assert packet["question"] == "Pay Kestrel Bearings 1234.50 EUR for invoice KB-1?"
+    assert packet["question"] == "Pay Kestrel Bearings 1,234.50 EUR for invoice KB-1?"
     assert (packet["title"], packet["number"], packet["vendor"]) == (
         "Kestrel Bearings KB-1",
         "KB-1",

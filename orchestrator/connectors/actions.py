@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from orchestrator.agents.corrected_totals import payable_after
 from orchestrator.definitions import lookup
 
 from .base import Connector
@@ -13,6 +14,7 @@ from .http import HttpConnector
 from .ledger import LedgerConnector
 
 Payload = dict[str, str | None]
+BEFORE = "before-corrections"  # where a payload finds what stood at each corrected pointer; no step's name
 CONFIRMED_EFFECT = "confirmed-effect"  # where the payload of a taking back finds what is taken back; no step's name
 
 
@@ -103,7 +105,7 @@ def pay_invoice(data: Mapping[str, Any]) -> Payload:
         "vendor_id": vendor.get("vendor_id"),
         "vendor_name": vendor.get("name"),
         "invoice_number": invoice.get("invoice_number"),
-        "amount": invoice.get("payable"),
+        "amount": payable_after(invoice, data.get(BEFORE) or {}),
         "currency": invoice.get("currency"),
         "iban": invoice.get("iban") or vendor.get("iban"),
         "due_date": invoice.get("due_date"),
