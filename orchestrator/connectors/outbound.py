@@ -61,7 +61,7 @@ def call(
     trusted = check_url(url)
     backend = _CheckedBackend(trusted, time.monotonic() + seconds)
     limits = {"connect": CONNECT_SECONDS, "read": seconds, "write": seconds, "pool": seconds}
-    sent = {"Accept-Encoding": "identity", **headers}
+    sent = [*({"Accept-Encoding": "identity"} | dict(headers)).items()]
     try:
         with (
             httpcore.ConnectionPool(ssl_context=_tls(), network_backend=backend) as pool,

@@ -10,11 +10,12 @@ from typing import Literal
 
 from django.conf import settings
 
+from orchestrator.agents.base import OpenDocument
 from orchestrator.models import Document, DocumentPage
 
 from .layout import PageText
 from .sandbox import ReadResult, read_document, render_document_page
-from .store import StoredDocument, quarantine, read_bytes, write_whole
+from .store import quarantine, read_bytes, write_whole
 
 PAGE_WIDTH = 1240  # pixels of a page picture
 MAX_FOUND = 200  # places a search gives
@@ -22,7 +23,7 @@ AROUND = 60  # characters on either side of what was found
 UNSTORABLE = str.maketrans("", "", "\x00")  # PostgreSQL keeps no NUL in text
 
 
-def read_stored(document: StoredDocument, *, expected: Literal["invoice", "receipt"]) -> ReadResult:
+def read_stored(document: OpenDocument, *, expected: Literal["invoice", "receipt"]) -> ReadResult:
     """Reads a stored document, keeps its pages, and puts it into quarantine where malware was found in it."""
     result = read_document(document.read(), name=document.name, expected=expected)
     if result.quarantined:
