@@ -38,7 +38,7 @@
     if (k === 'Enter' && t.closest('a,button,summary,input,select')) return;
     if (moves[k]?.()) return e.preventDefault();
     const row = rows().find(chosen);
-    const el = /^[1-9]$/.test(k) ? $(`[data-f="${k}"] :is(input,a)`)
+    const el = /^[1-9]$/.test(k) ? $(`[data-f="${k}"] input`) ?? $(`[data-f="${k}"] a`)
       : k === 'Enter' ? $('h3 a', row ?? document.createElement('i')) ?? $('[data-key=Enter]') : $(`[data-key="${CSS.escape(k)}"]`);
     if (!el) return;
     e.preventDefault(); el.scrollIntoView({ block: 'nearest' }); el.focus();
