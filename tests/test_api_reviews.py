@@ -48,7 +48,7 @@ def test_a_reviewer_finds_a_case_reads_it_and_approves_it(everybody, review):
     assert (found["digest"], found["round"], found["packet"]["question"]) == (
         review.packet_digest,
         1,
-        "Pay Kestrel Bearings 1000.00 EUR for invoice KB-1?",
+        "Pay Kestrel Bearings 1,000.00 EUR for invoice KB-1?",
     )
     assert "approve" in found["allowed"]
     decided = clerk.post(f"reviews/{item['id']}/decide", agreeing(found))

@@ -16,7 +16,7 @@ from reviews.models import Queue, Review
 from .cast import bill, cast, group, person, waiting_bill
 
 PROJECT = Path(__file__).resolve().parent.parent
-FORBIDDEN = re.compile(r"\b(?:has_perms?|is_superuser|get_objects_for_user|has_module_perms)\b")
+FORBIDDEN = re.compile(r"\.(?:has_perms?|is_superuser|has_module_perms)\b|\bget_objects_for_user\b")
 
 
 def test_nobody_else_asks_django_or_guardian_for_permissions():
