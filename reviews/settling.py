@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from audit.ids import uuid7
 from orchestrator import dispatch, effects, engine
 from orchestrator.case import Case
 from orchestrator.models import Decision, Effect, Run, Workflow
@@ -16,6 +15,7 @@ from orchestrator.services import InputInvalid, validate_input
 
 from . import policies
 from .errors import Conflict, Invalid
+from .judgements import judge, judge_as
 from .models import Preference, Queue, Review
 from .opening import end_round, levels_of, open_again, told
 from .packet import build_packet
@@ -145,13 +145,9 @@ def look_again(act: "Act", decision: Decision, case: Case) -> bool:
 
 
 def _store(act: "Act", decision: Decision, found: Evaluation) -> None:
-    Decision.objects.create(
-        id=uuid7(),
-        run=act.run,
-        task=act.review.task,
-        step=act.review.task.step,
-        round=act.run.round,
-        actor_kind=Decision.ActorKind.POLICY,
+    judge(
+        act.review,
+        kind=Decision.ActorKind.POLICY,
         actor=found.policy,
         actor_version=str(found.number),
         verdict=found.route,
@@ -159,8 +155,7 @@ def _store(act: "Act", decision: Decision, found: Evaluation) -> None:
         output={"after": str(decision.pk)},
         trace=found.as_json(),
         policy_version_id=act.run.policy_version_id,
-        based_on=decision.based_on,
-        made_at=act.now,
+        at=act.now,
     )
     told(act.review, "policy.evaluated", act.actor, version=found.number, route=found.route, fired=list(found.fired))
 
@@ -256,21 +251,14 @@ def record_decision(act: "Act", verdict: str) -> Decision:
         "answered": [reason["rule"] for reason in review.reasons],
         "corrected": act.changes,
     }
-    return Decision.objects.create(
-        id=uuid7(),
-        run=act.run,
-        task=review.task,
-        step=review.task.step,
-        round=act.run.round,
-        actor_kind=Decision.ActorKind.PERSON,
-        actor=act.actor.label[:120],
-        person=user,
+    return judge_as(
+        user,
+        review,
         verdict=verdict,
         rationale=answer.comment or answer.reason,
         output=output,
         corrections=act.corrections,
-        based_on=review.packet_digest,
-        made_at=act.now,
+        at=act.now,
     )
 
 

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from django.http import Http404
 
-from audit.ids import uuid7
 from audit.log import SYSTEM, database_now, person
 from orchestrator import endings, engine, permissions, transitions
 from orchestrator.models import Decision, Effect
 
 from .claiming import current_account, locked, refusals_recorded
 from .errors import NotAllowed, TooLate
+from .judgements import judge_as
 from .models import Review
 from .opening import open_again, told
 from .transitions import move_reviews
@@ -42,7 +42,8 @@ def _undo(review_id: UUID, decision: Decision, actor: Any) -> dict[str, Any]:
         raise TooLate("The run has gone on with this answer already.")
     void_effects(review, now, why="the approval was taken back")
     move_reviews([review.pk], [review.status], Review.Status.RECALLED)
-    recall = _record(review, decision, user, now)
+    output = {"recalls": str(decision.pk), "review": str(review.pk)}
+    recall = judge_as(user, review, verdict="recall", output=output, at=now)
     told(review, "review.recalled", person(user), decision=str(recall.pk), recalls=str(decision.pk))
     review.status = Review.Status.RECALLED
     again = open_again(review, now=now)
@@ -59,23 +60,6 @@ def _permit(user: Any, review: Review) -> None:
     signed = review.approvals.filter(reviewer=user).exists()
     if not signed or permissions.is_agent(user) or not permissions.holds(user, "decide", review.queue):
         raise NotAllowed("author", "Only those who signed this answer may take it back.")
-
-
-def _record(review: Review, decision: Decision, user: Any, now: datetime) -> Decision:
-    return Decision.objects.create(
-        id=uuid7(),
-        run=review.run,
-        task=review.task,
-        step=review.task.step,
-        round=review.run.round,
-        actor_kind=Decision.ActorKind.PERSON,
-        actor=person(user).label[:120],
-        person=user,
-        verdict="recall",
-        output={"recalls": str(decision.pk), "review": str(review.pk)},
-        based_on=review.packet_digest,
-        made_at=now,
-    )
 
 
 def void_effects(review: Review, now: datetime, *, why: str) -> None:
