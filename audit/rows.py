@@ -28,8 +28,8 @@ class Insert(NamedTuple):
 
 
 @functools.cache
-def insert_statement(model: type[models.Model]) -> Insert:
-    """The INSERT of `model`, made once. Quoting is the same on PostgreSQL and SQLite."""
+def insert_statement(model: type[models.Model], vendor: str) -> Insert:
+    """The INSERT of `model`, made once for each kind of database. Quoting is the same on PostgreSQL and SQLite."""
     fields = [field for field in model._meta.concrete_fields if not field.generated]
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)
@@ -39,14 +39,14 @@ def insert_statement(model: type[models.Model]) -> Insert:
         f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({marks})",  # noqa: S608
         # attrgetter of a single name gives a bare value; asking for it twice gives a tuple, cut again below.
         attrgetter(*names, names[0]),
-        tuple((place, field) for place, field in enumerate(fields) if not is_taken_as_is(field)),
+        tuple((place, field) for place, field in enumerate(fields) if not is_taken_as_is(field, vendor)),
     )
 
 
-def is_taken_as_is(field: models.Field) -> bool:
+def is_taken_as_is(field: models.Field, vendor: str) -> bool:
     """A foreign key is what it points to."""
     column = field.target_field if isinstance(field, models.ForeignKey) else field
-    return type(column) in TAKEN_AS_IS[connection.vendor]
+    return type(column) in TAKEN_AS_IS[vendor]
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
     """
     if not rows:
         return
-    insert = insert_statement(type(rows[0]))
+    insert = insert_statement(type(rows[0]), connection.vendor)
     prepared = []
     for row in rows:
         values = list(insert.values(row))

@@ -295,7 +295,7 @@ def visible_text(page: str) -> str:
 
 def refusing_writes():
     def only_reads(execute, statement, parameters, many, context):
-        assert statement.lstrip().upper().startswith("SELECT"), statement
+        assert statement.lstrip(" (\n").upper().startswith("SELECT"), statement
         return execute(statement, parameters, many, context)
 
     return connection.execute_wrapper(only_reads)
