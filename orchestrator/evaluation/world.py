@@ -104,7 +104,8 @@ def furnish() -> None:
     """The shipped flows and policies with the quality sample off, empty sources, and every grant that agents need."""
     actor = get_user_model().objects.create_user(ACTOR)
     flows = [path.read_text() for path in sorted(SHIPPED.glob("*.yaml"))]
-    for name, key in SOURCES.items():
+    wanted = {source for agent in registry.all_agents().values() for source in agent.sources}
+    for name, key in (dict.fromkeys(wanted, "id") | SOURCES).items():
         DataSource.objects.create(name=name, title=name, key_field=key)
     for path in sorted((SHIPPED / "policies").glob("*.yaml")):
         services.save_policy(source=without_sample(path.read_text()), actor=actor)
