@@ -20,7 +20,8 @@ from .celery import app
 logger = logging.getLogger(__name__)
 
 WORK = "countersign.work"
-JOBS = {"ocr": "countersign.work_slowly"}  # by name: jobs.py is above the engine, which wakes them
+# By name: jobs.py is above the engine, which wakes them.
+JOBS = {"ocr": "countersign.work_slowly", "webhooks": "countersign.deliver"}
 MARK_SECONDS = 5  # a message nobody took for so long counts as lost
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
 

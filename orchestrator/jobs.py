@@ -12,7 +12,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 from django.db import close_old_connections
 
-from . import dispatch, engine, recovery
+from . import dispatch, engine, recovery, webhooks_out
 
 logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 5.0
@@ -53,6 +53,15 @@ def work_slowly() -> None:
     if engine.drain(lanes=("ocr",)):
         dispatch.wake("ocr")
     dispatch.wake()
+
+
+@shared_task(name="countersign.deliver")
+@reconnecting
+def deliver() -> None:
+    """Outgoing webhooks: others' servers may be slow, so they have the slow workers."""
+    dispatch.taken(dispatch.JOBS["webhooks"])
+    if webhooks_out.deliver() >= webhooks_out.AT_ONCE:
+        dispatch.wake("webhooks")
 
 
 @shared_task(name="countersign.sweep")

@@ -148,7 +148,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below is in force in workers
 CELERY_TASK_DEFAULT_QUEUE = "engine"
 # A worker that is told no queue serves both; `serve` gives the slow one a worker of its own.
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("engine", "ocr")]
-CELERY_TASK_ROUTES = {"countersign.work_slowly": {"queue": "ocr"}}
+CELERY_TASK_ROUTES = {name: {"queue": "ocr"} for name in ("countersign.work_slowly", "countersign.deliver")}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_DB_REUSE_MAX = 10**9  # otherwise the fix-up closes the database connection around every job
 CELERY_TIMEZONE = "UTC"
@@ -185,6 +185,7 @@ SWEEPERS = {
     "overdue_reviews": "reviews.services.sweep_reviews",
     "waits": "orchestrator.waits.sweep",
     "families": "orchestrator.family.sweep",
+    "webhooks": "orchestrator.webhooks_out.sweep",
 }
 # What an app above adds to the API, to the run document and to the checks, each by dotted path.
 API_ROUTERS = {"/reviews": "reviews.api.router", "/decisions": "reviews.api.decisions_router"}

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from . import people, policies, runs, sources, workflows
+from . import people, policies, runs, sources, webhooks, workflows
 
-__all__ = ["people", "policies", "runs", "sources", "workflows"]
+__all__ = ["people", "policies", "runs", "sources", "webhooks", "workflows"]
 
 admin.site.site_header = admin.site.site_title = "Countersign"
 admin.site.index_title = "Configuration"
