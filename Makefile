@@ -8,7 +8,7 @@ PARALLEL ?= -n 2
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench faults lock clean services
+.PHONY: help demo test lint check bench faults lock clean services
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */make \1\t/' | expand -t 16
@@ -20,7 +20,7 @@ test: $(VENV)/.development services  ## The whole suite, on SQLite and on Postgr
 	TEST_DB=sqlite $(BIN)/pytest $(PARALLEL) -q -m "not browser and not slow"
 	TEST_DB=postgres $(BIN)/pytest $(PARALLEL)
 
-check: $(VENV)/.development  ## Format, lint, types, fast tests
+lint: $(VENV)/.development  ## Format, lint, types, migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/djlint --quiet --lint templates
@@ -28,6 +28,8 @@ check: $(VENV)/.development  ## Format, lint, types, fast tests
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/pip check
+
+check: lint  ## The same, and the fast tests
 	TEST_DB=sqlite $(BIN)/pytest $(PARALLEL) -q -m "not browser and not processes and not slow"
 
 bench: $(VENV)/.development services  ## The measurements, one JSON line per target
