@@ -71,20 +71,33 @@ def is_auditor(user: Any) -> bool:
 
 def holds(user: Any, codename: str, obj: models.Model) -> bool:
     """Whether the person holds this permission on exactly this object, directly or through a group."""
+    return get_user_model().objects.filter(holding(codename, obj), pk=user.pk, is_active=True).exists()
+
+
+def holding(codename: str, obj: models.Model) -> Q:
+    """The condition on accounts that holds() asks, for whoever asks several in one statement."""
     wanted = _granted(type(obj), [codename]) & Q(object_pk=str(obj.pk))
     own = Exists(UserObjectPermission.objects.filter(wanted, user_id=OuterRef("pk")))
     by_group = Exists(GroupObjectPermission.objects.filter(wanted, group__user=OuterRef("pk")))
-    return get_user_model().objects.filter(own | by_group, pk=user.pk, is_active=True).exists()
+    return Q(own | by_group)
 
 
 def granted(user: Any, model: type[models.Model], codenames: Collection[str]) -> set[str]:
     """Primary keys, as text, of the objects on which the person holds any of these permissions."""
+    return set().union(*granted_each(user, model, codenames).values())
+
+
+def granted_each(user: Any, model: type[models.Model], codenames: Collection[str]) -> dict[str, set[str]]:
+    """The same for each permission apart, in one statement."""
+    found: dict[str, set[str]] = {codename: set() for codename in codenames}
     if not user.is_active:
-        return set()
-    wanted = _granted(model, codenames)
-    own = UserObjectPermission.objects.filter(wanted, user_id=user.pk).values_list("object_pk", flat=True)
-    by_group = GroupObjectPermission.objects.filter(wanted, group__user=user.pk).values_list("object_pk", flat=True)
-    return set(own.union(by_group))
+        return found
+    wanted, parts = _granted(model, codenames), ("permission__codename", "object_pk")
+    own = UserObjectPermission.objects.filter(wanted, user_id=user.pk).values_list(*parts)
+    by_group = GroupObjectPermission.objects.filter(wanted, group__user=user.pk).values_list(*parts)
+    for codename, key in own.union(by_group):
+        found[codename].add(key)
+    return found
 
 
 def _granted(model: type[models.Model], codenames: Collection[str]) -> Q:

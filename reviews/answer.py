@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .policies import VERDICTS
+from .questions import Question, questions_of
 
 OTHER = "other"
 MAX_TEXT = 4_000
@@ -12,7 +13,7 @@ MAX_TEXT = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer being made. `picks` maps a difference to the option chosen ("0", "1", … or "other"), `others` to the
+    """An answer being made. `picks` maps a question to the option chosen ("0", "1", … or "other"), `others` to the
     value typed; `typed` maps a JSON pointer to a corrected value. Texts, codes and targets are kept per verdict."""
 
     verdict: str = ""
@@ -58,14 +59,15 @@ class Answer:
 
     def corrections(self, packet: Mapping[str, Any]) -> dict[str, Any]:
         """{JSON pointer: value} of the differences settled by a value, and of values typed anew."""
-        chosen = {item["pointer"]: self.chosen(item) for item in packet["differences"] if item["pointer"]}
+        asked = [question for question in questions_of(packet["differences"]) if question.pointer]
+        chosen = {question.pointer: self.chosen(question) for question in asked}
         known = {item["pointer"] for item in packet["values"]}
         typed = {pointer: value for pointer, value in self.typed.items() if pointer in known}
         return {pointer: found[0] for pointer, found in chosen.items() if found} | typed
 
-    def chosen(self, item: Mapping[str, Any]) -> tuple[Any] | None:
-        """The value picked for a difference, which may be None for "nothing"; None where nothing is picked."""
-        pick, options = self.picks.get(item["id"], ""), item["options"]
+    def chosen(self, question: Question) -> tuple[Any] | None:
+        """The value picked for a question, which may be None for "nothing"; None where nothing is picked."""
+        pick, options = self.picks.get(question.id, ""), question.options
         if pick == OTHER:
-            return (self.others[item["id"]],) if item["id"] in self.others else None
-        return (options[int(pick)]["value"],) if pick.isdecimal() and int(pick) < len(options) else None
+            return (self.others[question.id],) if question.id in self.others else None
+        return (options[int(pick)][0],) if pick.isdecimal() and int(pick) < len(options) else None

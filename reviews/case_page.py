@@ -8,12 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth import get_user_model
+from django.db.models import BooleanField, ExpressionWrapper
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from orchestrator.models import Document, DocumentPage
 from orchestrator.pages.documents import lines_of
-from orchestrator.permissions import holders
+from orchestrator.permissions import holding
 from orchestrator.pinned import definition_of
 from orchestrator.policies.evaluate import ROUTES
 
@@ -24,6 +25,7 @@ from .inbox import Wanted
 from .models import Queue, Review
 from .packet import name_of
 from .paper import A4, Paper, Sheet, Value, lay_out, read_values, shown
+from .questions import Question, questions_of
 
 VERDICTS = {  # verdict: key, icon, words on the button, words for the record
     policies.APPROVE: ("a", "check", "Approve", "approved"),
@@ -43,7 +45,7 @@ COMMENTS = {
 }
 SEVERE = {"pause", "escalate", "reject"}
 SAMPLE = "sample"
-ONE_DIFFERENCE = "differences.d"  # how an objection names one: differences.d3
+ONE_DIFFERENCE = "differences."  # how an objection names one: differences.d3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,9 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A difference as a question. `place`: the number of the passage in the document, 0 where it shows none."""
+    """A question with what was filled in. `place`: the number of the passage in the document, 0 where it shows none."""
 
-    number: int
-    item: Mapping[str, Any]
+    asked: Question
     options: Sequence[Option]
     settled: bool
     place: int
@@ -67,8 +68,12 @@ class Difference:
     is_other: bool = False
 
     @property
+    def number(self) -> int:
+        return self.asked.number
+
+    @property
     def open(self) -> bool:
-        return self.item["severity"] == "stop" and not self.settled
+        return self.asked.stops and not self.settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ class CasePage:
     saved_at: datetime | None = None
     errors: Sequence[tuple[str, str]] = ()
     conflict: Any = None
+    queues: Sequence[Queue] | None = None  # all there are, where they have been read already
     nonce: str = field(default_factory=lambda: str(uuid4()))
 
     @property
@@ -119,10 +125,13 @@ class CasePage:
         return self.review.packet
 
     @cached_property
+    def questions(self) -> list[Question]:
+        return questions_of(self.packet["differences"])
+
+    @cached_property
     def numbers(self) -> dict[str, int]:
-        """JSON pointer to the number of the first difference about it."""
-        found = list(enumerate(self.packet["differences"], 1))
-        return {item["pointer"]: number for number, item in reversed(found) if item["pointer"]}
+        """JSON pointer to the number of the question about it."""
+        return {asked.pointer: asked.number for asked in self.questions if asked.pointer}
 
     @cached_property
     def values(self) -> list[Value]:
@@ -141,17 +150,17 @@ class CasePage:
 
     @cached_property
     def differences(self) -> list[Difference]:
-        return [self._difference(number, item) for number, item in enumerate(self.packet["differences"], 1)]
+        return [self._difference(asked) for asked in self.questions]
 
-    def _difference(self, number: int, item: Mapping[str, Any]) -> Difference:
-        pick, pointer = self.answer.picks.get(item["id"], ""), item["pointer"] or ""
+    def _difference(self, asked: Question) -> Difference:
+        pick, pointer = self.answer.picks.get(asked.id, ""), asked.pointer
         options = [
-            Option(str(i), shown(pointer, o["value"]), o["source"], pick == str(i))
-            for i, o in enumerate(item["options"])
+            Option(str(index), shown(pointer, value), source, pick == str(index))
+            for index, (value, source) in enumerate(asked.options)
         ]
-        typed, place = self.answer.others.get(item["id"], ""), self.numbers.get(pointer, 0)
-        settled = bool(pointer) and pointer in self.corrections
-        return Difference(number, item, options, settled, place if place in self.marked else 0, typed, pick == OTHER)
+        typed, settled = self.answer.others.get(asked.id, ""), bool(pointer) and pointer in self.corrections
+        place = asked.number if asked.number in self.marked else 0
+        return Difference(asked, options, settled, place, typed, pick == OTHER)
 
     @cached_property
     def corrections(self) -> dict[str, Any]:
@@ -159,7 +168,7 @@ class CasePage:
 
     @property
     def stopping(self) -> list[Difference]:
-        return [found for found in self.differences if found.item["severity"] == "stop"]
+        return [found for found in self.differences if found.asked.stops]
 
     @property
     def open_differences(self) -> list[Difference]:
@@ -254,17 +263,22 @@ class CasePage:
 
     @property
     def other_queues(self) -> list[tuple[str, str]]:
-        queues = Queue.objects.exclude(pk=self.review.queue_id)
-        return [(f"queue:{queue.name}", f"Queue: {queue.title}") for queue in queues]
+        queues = Queue.objects.all() if self.queues is None else self.queues
+        others = [queue for queue in queues if queue.pk != self.review.queue_id]
+        return [(f"queue:{queue.name}", f"Queue: {queue.title}") for queue in others]
 
     def people(self, verdict: str) -> list[tuple[str, str]]:
         """Whom this person may ask (anybody) or hand the case to (whoever may decide it)."""
-        deciding = holders("decide", self.review.queue)
-        everybody = (
-            get_user_model().objects.filter(is_active=True, agent_account=None).order_by("first_name", "username")
-        )
-        found = deciding.exclude(pk=self.review.run.started_by_id) if verdict == policies.DELEGATE else everybody
-        return [(f"user:{user.get_username()}", name_of(user)) for user in found if user.pk != self.user.pk]
+        handing, requester = verdict == policies.DELEGATE, self.review.run.started_by_id
+        found = [user for user in self.others if not handing or (user.decides and user.pk != requester)]
+        return [(f"user:{user.get_username()}", name_of(user)) for user in found]
+
+    @cached_property
+    def others(self) -> list[Any]:
+        """Every other person, with whether they may decide cases of this queue."""
+        decides = ExpressionWrapper(holding("decide", self.review.queue), BooleanField())
+        people = get_user_model().objects.filter(is_active=True, agent_account=None).exclude(pk=self.user.pk)
+        return list(people.annotate(decides=decides).order_by("first_name", "username"))
 
     @property
     def error_links(self) -> list[tuple[str, str]]:
@@ -277,7 +291,9 @@ class CasePage:
             number = self.numbers.get(name.removeprefix("corrections."))
             return f"f{number}" if number else "vals"
         anchors = {"reason": f"r-{verdict}", "target": f"t-{verdict}", "comment": f"comment-{verdict}"}
-        return anchors.get(name, f"f{name[len(ONE_DIFFERENCE) :]}" if name.startswith(ONE_DIFFERENCE) else "q-dec")
+        places = ((item["id"], found.number) for found in self.questions for item in found.items)
+        asked = {f"{ONE_DIFFERENCE}{name}": f"f{number}" for name, number in places}
+        return {**asked, **anchors}.get(name, "q-dec")
 
     @property
     def history(self) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from .errors import Conflict, Held, Invalid, NotAllowed
 from .models import Draft, Review
 from .opening import reload, told
 from .packet import name_of
-from .permissions import allowed, level_of, standing_of
+from .permissions import allowed, level_of, sees, standing_of, verdicts_of
 from .transitions import LIVE, move_reviews
 
 CLAIM = timedelta(minutes=15)
@@ -117,9 +117,10 @@ def hand_to(review: Review, to: Any) -> None:
 
 
 def view(*, review: Review, actor: Any) -> dict[str, Any]:
-    """The case packet with `digest`, `round` and the verdicts this person may give; the look is recorded."""
-    review = Review.objects.select_related("run__version", "queue__policy", "task", "claimed_by").get(pk=review.pk)
-    if not permissions.may(actor, "view", review):
+    """The case packet with `digest`, `round` and the verdicts this person may give; the look is recorded. `review` as
+    just read: who may see it and what they may do is asked of the database here."""
+    standing = standing_of(actor, review)
+    if not sees(actor, standing, review):
         raise NotAllowed("queue", "You may not see cases of this queue.")
     with transaction.atomic():
         told(review, "review.viewed", person(actor), digest=review.packet_digest)
@@ -131,7 +132,7 @@ def view(*, review: Review, actor: Any) -> dict[str, Any]:
         "round": review.round,
         "level": review.level,
         "levels": review.levels,
-        "allowed": allowed(actor, review),
+        "allowed": verdicts_of(standing, review),
         "due_at": review.due_at,
         "claimed_by": name_of(review.claimed_by) if review.claimed_by else None,
         "claimed_until": review.claimed_until,

@@ -9,7 +9,7 @@ from orchestrator import effects
 from orchestrator.case import PointerError, load_cases
 
 from .models import Review
-from .packet import approvals_of, merged_corrections
+from .packet import approvals_of, merged_corrections, proposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +33,31 @@ class Consequence:
 
 
 def consequence(review: Review, corrections: Mapping[str, Any]) -> Consequence:
-    """The effect an approval would set free, with `corrections` in place. Nothing is written."""
+    """The effect an approval would set free, with `corrections` in place. Nothing is written. Without any it is
+    what the packet says, which the database need not be asked for."""
+    if not corrections:
+        return as_it_stands(review)
     case = load_cases({review.run_id: review.run.input})[review.run_id]
     try:
         case.correct(merged_corrections(approvals_of(review.pk)) | dict(corrections))
     except PointerError as error:
         return Consequence(len(corrections), problem=str(error))
     proposals = effects.propose(review.run, case, review.task.step)
-    first = proposals[0] if proposals else None
-    said = review.packet["amount"] or {}
+    return told_of(review, proposed(proposals[0]) if proposals else {}, len(corrections))
+
+
+def as_it_stands(review: Review) -> Consequence:
+    return told_of(review, next(iter(review.packet["effects"]), {}), 0)
+
+
+def told_of(review: Review, effect: Mapping[str, Any], corrections: int) -> Consequence:
+    """`effect` as a packet has it; empty where an approval sets nothing free."""
+    said, payload = review.packet["amount"] or {}, effect.get("payload") or {}
     return Consequence(
-        corrections=len(corrections),
-        title=first.title if first else "",
+        corrections=corrections,
+        title=effect.get("title", ""),
         said=str(said.get("amount") or ""),
-        would=str(first.payload.get("amount") or "") if first else "",
-        currency=str((first.payload.get("currency") if first else "") or said.get("currency") or ""),
-        problem=first.problem if first else "",
+        would=str(payload.get("amount") or ""),
+        currency=str(payload.get("currency") or said.get("currency") or ""),
+        problem=effect.get("problem") or "",
     )

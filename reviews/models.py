@@ -1,5 +1,6 @@
 """Human work: where it waits, who must look, what they answered."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -93,10 +94,11 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def live(self) -> Self:
         return self.filter(status__in=Review.LIVE)
 
-    def inbox_for(self, user: Any) -> Self:
+    def inbox_for(self, user: Any, queues: Collection[str] | None = None) -> Self:
         """Live reviews this person may take: of queues they may decide in, handed or put to them, not held by others,
-        never of a run they started, nor signed by them already."""
-        queues = permissions.granted(user, Queue, ["decide"])
+        never of a run they started, nor signed by them already. `queues`: keys of those they may decide in, where
+        the caller has just read them."""
+        queues = permissions.granted(user, Queue, ["decide"]) if queues is None else queues
         mine = Q(queue__in=queues, asked=None) | Q(asked=user) | Q(delegated_to=user, asked=None)
         free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lt=Now())
         signed = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, verdict__in=("approve", "reject"))

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.db.models import Q
+from django.contrib.auth import get_user_model
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
 
 from orchestrator import permissions
-from orchestrator.models import Run
-from orchestrator.permissions import granted, holds, is_agent
+from orchestrator.models import AgentAccount, Run
+from orchestrator.permissions import granted, holding, holds, is_agent
 
 from . import policies
 from .models import Approval, Queue, Review
@@ -15,15 +16,23 @@ SEES = ("view_queue", "decide", "reroute")
 
 
 def standing_of(user: Any, review: Review) -> policies.Standing:
-    """The facts about this person and this review, read now."""
+    """The facts about this person and this review, read now, in one statement: a row for each of their groups."""
+    voted = Approval.objects.filter(review=review, reviewer_id=OuterRef("pk"), verdict__in=policies.VOTES)
+    held = {name: ExpressionWrapper(holding(name, review.queue), BooleanField()) for name in SEES}
+    known = {"voted": Exists(voted), "agent": Exists(AgentAccount.objects.filter(user_id=OuterRef("pk")))}
+    people = get_user_model().objects.filter(pk=user.pk, is_active=True).annotate(**held, **known)
+    rows = list(people.values_list(*SEES, "voted", "agent", "groups__name"))
+    if not user.is_active or not rows:
+        return policies.Standing(active=False)
+    sees, decides, reroutes, has_voted, agent, _ = rows[0]
     return policies.Standing(
-        active=user.is_active,
-        agent=is_agent(user),
+        agent=agent,
         requester=review.run.started_by_id == user.pk,
-        decides=holds(user, "decide", review.queue),
-        reroutes=holds(user, "reroute", review.queue),
-        voted=Approval.objects.filter(review=review, reviewer_id=user.pk, verdict__in=policies.VOTES).exists(),
-        groups=frozenset(user.groups.values_list("name", flat=True)),
+        sees=sees,
+        decides=decides,
+        reroutes=reroutes,
+        voted=has_voted,
+        groups=frozenset(row[-1] for row in rows if row[-1]),
     )
 
 
@@ -34,7 +43,18 @@ def level_of(review: Review) -> policies.Level:
 
 def allowed(user: Any, review: Review) -> list[str]:
     """The verdicts this person may give on a live review; none on another."""
-    return policies.allowed(standing_of(user, review), level_of(review)) if review.is_live else []
+    return verdicts_of(standing_of(user, review), review) if review.is_live else []
+
+
+def verdicts_of(standing: policies.Standing, review: Review) -> list[str]:
+    """The same, of a standing that has just been read."""
+    return policies.allowed(standing, level_of(review)) if review.is_live else []
+
+
+def sees(user: Any, standing: policies.Standing, review: Review) -> bool:
+    """Whoever holds any permission on the queue, auditors, and who was asked or handed the case."""
+    of_queue = standing.sees or standing.decides or standing.reroutes or permissions.AUDITORS in standing.groups
+    return standing.active and (of_queue or user.pk in (review.asked_id, review.delegated_to_id))
 
 
 def visible_queues(user: Any) -> set[str]:
@@ -47,7 +67,7 @@ def _sees_queue(user: Any, queue: Queue) -> bool:
 
 
 def _sees_review(user: Any, review: Review) -> bool:
-    return user.pk in (review.asked_id, review.delegated_to_id) or _sees_queue(user, review.queue)
+    return sees(user, standing_of(user, review), review)
 
 
 def _may(verdict: str) -> permissions.Rule:

@@ -52,6 +52,7 @@ class Standing:
     active: bool = True
     agent: bool = False
     requester: bool = False
+    sees: bool = False  # holds `view_queue` on the review's queue
     decides: bool = False  # holds `decide` on the review's queue
     reroutes: bool = False  # holds `reroute` on the review's queue
     voted: bool = False  # has approved or rejected in this round

@@ -1,21 +1,25 @@
 """One case: reading it, keeping what was filled in, recording an answer, taking it back."""
 
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import resolve
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import HttpResponseLocation
 
 from orchestrator.http import Request
 
 from . import inbox, services
 from .answer import Answer
+from .around import look_around, neighbours
 from .case_page import VERDICTS, CasePage
 from .errors import Conflict, Invalid, NotAllowed, ReviewError, Stale
 from .forms import TextForm
@@ -51,11 +55,13 @@ def case(request: Request, task: UUID) -> HttpResponse:
         raise Http404(str(refused)) from refused
     draft = Draft.objects.filter(task_id=task, user=request.user).first()
     answer = Answer.from_json(draft.data) if draft and review.is_live else Answer()
-    page = make_page(request, review, answer, verdicts, saved_at=draft.saved_at if draft else None)
-    sight = inbox.sight_of(request.user)
+    sight, queues = look_around(request.user)
+    saved_at = draft.saved_at if draft else None
+    page = make_page(request, review, answer, verdicts, saved_at=saved_at, queues=queues)
+    before, after = neighbours(sight, page.wanted, review)
     around: dict[str, Any] = {
-        "before": inbox.next_of(sight, page.wanted, after=review, backwards=True),
-        "after": inbox.next_of(sight, page.wanted, after=review),
+        "before": before,
+        "after": after,
         "view_title": sight.title_of(page.wanted.view) or "Queue",
         "past": similar(sight, review),
         "waiting": inbox.capped_counts([sight.inbox])[0],
@@ -139,7 +145,13 @@ def decide(request: Request, task: UUID) -> HttpResponse:
     except ReviewError as error:
         return refused(request, review, answer, error)
     keep_toast(request, review, answer, result)
-    return redirect(following(request, review))
+    return gone_on(request, following(request, review))
+
+
+def gone_on(request: Request, url: str) -> HttpResponse:
+    """The next case takes the place of this one; the list has a frame of its own, which takes that of the page."""
+    is_case = resolve(urlsplit(url).path).url_name == "case"
+    return redirect(url) if is_case or not request.htmx else HttpResponseLocation(url, target="body")
 
 
 def round_seen(review: Review, seen: str) -> UUID:

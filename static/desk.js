@@ -64,11 +64,11 @@
   });
   addEventListener('htmx:afterSettle', e => {
     const el = e.target; // what came, not what it took the place of
-    if (el.matches?.('main,#decision')) { // a new case, an error summary, a conflict
+    if (el.matches?.('main,body,#decision')) { // a new case, an error summary, a conflict
       swapped = Date.now();
-      const f = $('[data-focus]', el); if (f) { f.focus({ preventScroll: el.matches('main') && !f.matches('.note') }); }
+      const f = $('[data-focus]', el) ?? (el.matches('body') && $('h1', el)); if (f) { if (f.tabIndex < 0) f.tabIndex = -1; f.focus({ preventScroll: !el.matches('#decision') && !f.matches('.note') }); }
       const say = $('[data-say]', el); if (say) $('#live').textContent = say.dataset.say;
-      if (el.matches('main')) scrollTo(0, 0);
+      if (!el.matches('#decision')) scrollTo(0, 0);
     }
   });
   const lost = on => { const n = $('#offline'); if (n) n.hidden = !on; };

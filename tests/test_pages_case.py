@@ -1,11 +1,16 @@
 """The case page: what it shows to whom, and what an answer from it does."""
 
+import json
+
 import pytest
 from django.urls import reverse
 
 from audit.models import Event
 from reviews import services as reviews
+from reviews.answer import Answer
 from reviews.models import Approval, Draft, Review
+from reviews.questions import questions_of
+from reviews.templatetags.cases import signer
 
 from .cast import answer, bill, cast, open_review_of, waiting_bill
 from .desk import case_url, decide, form_of, signed_in, text_of
@@ -182,12 +187,12 @@ def test_markup_from_outside_is_shown_as_text(everybody):
         assert "&lt;img src=x" in page
 
 
-def test_a_case_takes_at_most_thirty_one_statements_with_the_record_of_the_look(
+def test_a_case_takes_at_most_twenty_statements_with_the_record_of_the_look(
     everybody, review, django_assert_max_num_queries
 ):
     client = signed_in(everybody.clerk)
     client.get(case_url(review))
-    with django_assert_max_num_queries(31):
+    with django_assert_max_num_queries(20):
         client.get(case_url(review))
 
 
@@ -195,3 +200,44 @@ def test_pages_send_the_strict_policy(everybody, review):
     policy = signed_in(everybody.clerk).get(case_url(review)).headers["Content-Security-Policy"]
     assert "script-src 'self'" in policy
     assert "unsafe" not in policy
+
+
+def test_what_is_about_the_same_value_is_asked_once():
+    over = {"id": "d1", "kind": "qty_over", "severity": "stop", "title": "Quantity", "message": "Over the order"}
+    place = {"pointer": "/read/invoice/lines/0/quantity", "step": "order", "line": "1"}
+    ordered = {"value": "24", "source": "order"}
+    billed = {"value": "26", "source": "invoice"}
+    received = {"value": "24.00", "source": "receipt"}
+    receipt = {**over, "id": "d2", "kind": "qty_over_receipt", "message": "Over the receipt"}
+    found = [{**over, **place, "options": [billed, ordered]}, {**receipt, **place, "options": [billed, received]}]
+    [question] = questions_of(found)
+    assert question.options == [("26", "invoice"), ("24", "order, receipt")]
+    assert question.messages == ["Over the order", "Over the receipt"]
+    assert Answer(picks={"d1": "1"}).corrections({"differences": found, "values": []}) == {place["pointer"]: "24"}
+
+
+def test_numbers_with_leading_zeros_stay_apart():
+    item = {"id": "d1", "kind": "number", "severity": "stop", "title": "Number", "message": "", "pointer": "/a"}
+    options = [{"value": "0042", "source": "invoice"}, {"value": "42", "source": "order"}]
+    assert len(questions_of([{**item, "options": options}])[0].options) == 2
+
+
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        ("cfo", "the CFO"),
+        ("managers", "a manager"),
+        ("auditors", "an auditor"),
+        ("tax-team", "somebody of the tax team"),
+    ],
+)
+def test_groups_are_named_in_words(group, words):
+    assert signer(group) == words
+
+
+def test_after_the_last_case_the_list_takes_the_place_of_the_whole_page(everybody, review):
+    client = signed_in(everybody.clerk)
+    shown = form_of(client.get(case_url(review))) | {"verdict": "reject", "reason:reject": "duplicate"}
+    response = client.post(case_url(review, "decide"), shown, headers={"HX-Request": "true"})
+    assert response.status_code == 200
+    assert json.loads(response["HX-Location"]) == {"path": "/queue/", "target": "body"}

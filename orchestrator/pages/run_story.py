@@ -23,7 +23,7 @@ LOOKS: Mapping[str, tuple[str, str, str, str]] = {
     Task.Status.WAITING: ("now", "warn", "pause", "waiting"),
     Task.Status.INCIDENT: ("bad", "bad", "stop", "needs an operator"),
     Task.Status.SUCCEEDED: ("", "ok", "check", "done"),
-    Task.Status.SKIPPED: ("skip", "", "right", "not needed"),
+    Task.Status.SKIPPED: ("omit", "", "right", "not needed"),
     Task.Status.FAILED: ("bad", "bad", "x", "failed"),
     Task.Status.REJECTED: ("bad", "bad", "x", "rejected"),
     Task.Status.CANCELLED: ("later", "", "x", "cancelled"),

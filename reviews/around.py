@@ -1,0 +1,39 @@
+"""What lies around a case: the ones before and behind it in the list it was opened from."""
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from orchestrator.permissions import AUDITORS, granted_each
+
+from .inbox import ORDERS, Sight, Wanted, behind, key_of, narrowed, ordered, rows_of
+from .models import Queue, Review
+from .permissions import SEES
+
+
+def look_around(user: Any) -> tuple[Sight, list[Queue]]:
+    """What the person sees of the queues, and every queue there is (a case may be sent to any): in two statements."""
+    held = granted_each(user, Queue, SEES)
+    auditing = Exists(user.groups.filter(name=AUDITORS))
+    queues = list(Queue.objects.annotate(auditing=auditing))
+    keys = set().union(*held.values())
+    seen = [queue for queue in queues if queue.auditing or str(queue.pk) in keys]
+    return Sight(user, seen, Review.objects.inbox_for(user, held["decide"])), queues
+
+
+def neighbours(sight: Sight, wanted: Wanted, review: Review) -> tuple[Review | None, Review | None]:
+    """(before, after) of the list, in one statement; they need not be the reader's to decide."""
+    now, order = timezone.now(), ORDERS[wanted.sort]
+    key = key_of(review, order, now)
+    rows = narrowed(rows_of(sight, wanted.view, now), wanted).exclude(task_id=review.task_id)
+    rows = ordered(rows, wanted.sort, now).defer("packet")
+    against = tuple(name[1:] if name.startswith("-") else f"-{name}" for name in order)
+    after, before = rows.filter(behind(order, key)), rows.order_by(*against).filter(behind(against, key))
+    one = [after.values("pk")[:1], before.values("pk")[:1]]
+    behind_it = Exists(Review.objects.filter(pk=OuterRef("pk"), pk__in=one[0]))
+    found = (
+        Review.objects.filter(Q(pk__in=one[0]) | Q(pk__in=one[1])).annotate(behind=behind_it).only("task_id", "title")
+    )
+    by_side = {row.behind: row for row in found}
+    return by_side.get(False), by_side.get(True)
