@@ -52,7 +52,9 @@ class IncidentForm(ReasonForm):
     def __init__(self, *args: Any, resolutions: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["resolution"] = forms.ChoiceField(label="What to do", choices=resolutions)
-        self.order_fields(["resolution", "reason"])
+        if "confirmed" in dict(resolutions):
+            self.fields["ref"] = forms.CharField(label="Reference outside, where it was done", required=False)
+        self.order_fields(["resolution", "ref", "reason"])
 
 
 class JsonField(forms.CharField):

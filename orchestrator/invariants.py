@@ -214,7 +214,7 @@ def ends_are_whole(now: datetime) -> Found:
 def attempts_are_bounded(now: datetime) -> Found:
     # An effect that may have happened is asked after however often it takes; it is bounded by its class.
     for task in Task.objects.filter(attempts__gt=MAX_DEATHS).exclude(kind="effect").select_related("run"):
-        most = max(definition_of(task.run.version_id).steps[task.step].retry.max_attempts, MAX_DEATHS)
+        most = max(definition_of(task.run.version_id).step(task.step).retry.max_attempts, MAX_DEATHS)
         if task.attempts > most:
             yield f"task {task.pk}", f"{task.attempts} attempts; at most {most}"
     once = Effect.Klass.QUERYABLE, Effect.Klass.NEITHER

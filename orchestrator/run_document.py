@@ -104,7 +104,7 @@ def task_part(task: Task, case: Case, decision: Decision | None, payload: Any) -
 
 def given_to(task: Task, case: Case) -> dict[str, Any] | None:
     """What the step's agent takes of the case, as the case stands; None where the agent is no longer installed."""
-    step = definition_of(task.run.version_id).steps[task.step]
+    step = definition_of(task.run.version_id).step(task.step)
     agent = registry.all_agents().get(step.target)
     if agent is None:
         return None

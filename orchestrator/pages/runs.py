@@ -22,12 +22,19 @@ from orchestrator.http import Request
 from orchestrator.models import Incident, Run
 from orchestrator.permissions import get_visible_or_404, may, visible_runs
 from orchestrator.pinned import definition_of
+from orchestrator.resolving import choices_for
 
 from .errors import conflict, explain, forbidden
 from .paging import newest_first
 from .run_story import Graph, Story, draw, tell
 
-RESOLUTIONS = {"retry": "Try the step again", "skip": "Skip the step", "fail": "End the run as failed"}
+RESOLUTIONS = {
+    "retry": "Try again",
+    "skip": "Skip the step",
+    "fail": "End the run as failed",
+    "confirmed": "It was done outside",
+    "failed": "It was not done outside",
+}
 ROW_FIELDS = ("version__workflow", "started_by")
 
 
@@ -105,14 +112,17 @@ def render_run(request: Request, run: Run, status: int = 200, **more: Any) -> Ht
 
 def incident_forms(request: Request, run: Run) -> list[tuple[Incident, IncidentForm | None]]:
     """The run's incidents, each with a form for those who may resolve it."""
-    choices = list(RESOLUTIONS.items())
-    rows = run.incidents.select_related("task", "resolved_by")
+    rows = run.incidents.select_related("task", "effect", "run", "resolved_by")
     return [
-        (row, IncidentForm(resolutions=choices, prefix=str(row.pk)) if row.resolved_at is None else None)
-        if may(request.user, "resolve", row)
-        else (row, None)
+        (row, incident_form(row) if row.resolved_at is None and may(request.user, "resolve", row) else None)
         for row in rows
     ]
+
+
+def incident_form(incident: Incident, data: Any = None) -> IncidentForm:
+    """Offers what may be chosen for this incident, and asks for the outside's reference where that matters."""
+    choices = [(name, RESOLUTIONS[name]) for name in choices_for(incident)]
+    return IncidentForm(data, resolutions=choices, prefix=str(incident.pk))
 
 
 @login_required
@@ -153,7 +163,7 @@ def resolve(request: Request, pk: UUID) -> HttpResponse:
     incident = get_incident(pk, runs)
     if not may(request.user, "resolve", incident):
         return forbidden(request, "Incidents are resolved by operators.")
-    form = IncidentForm(request.POST, resolutions=list(RESOLUTIONS.items()), prefix=str(pk))
+    form = incident_form(incident, request.POST)
     back = HttpResponseRedirect(reverse("run", args=[incident.run_id]))
     if not form.is_valid():
         shown = [(row, form if row.pk == pk else other) for row, other in incident_forms(request, incident.run)]
