@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from orchestrator.permissions import AUDITORS, granted_each
@@ -16,7 +16,7 @@ def look_around(user: Any) -> tuple[Sight, list[Queue]]:
     """What the person sees of the queues, and every queue there is (a case may be sent to any): in two statements."""
     held = granted_each(user, Queue, SEES)
     auditing = Exists(user.groups.filter(name=AUDITORS))
-    queues = list(Queue.objects.annotate(auditing=auditing))
+    queues: list[Any] = list(Queue.objects.annotate(auditing=auditing))
     keys = set().union(*held.values())
     seen = [queue for queue in queues if queue.auditing or str(queue.pk) in keys]
     return Sight(user, seen, Review.objects.inbox_for(user, held["decide"])), queues
@@ -32,7 +32,7 @@ def neighbours(sight: Sight, wanted: Wanted, review: Review) -> tuple[Review | N
     after, before = rows.filter(behind(order, key)), rows.order_by(*against).filter(behind(against, key))
     one = [after.values("pk")[:1], before.values("pk")[:1]]
     behind_it = Exists(Review.objects.filter(pk=OuterRef("pk"), pk__in=one[0]))
-    found = (
+    found: QuerySet[Any] = (
         Review.objects.filter(Q(pk__in=one[0]) | Q(pk__in=one[1])).annotate(behind=behind_it).only("task_id", "title")
     )
     by_side = {row.behind: row for row in found}
