@@ -61,8 +61,9 @@ def claim(lane: str = FAST_LANE, limit: int = BATCH) -> list[Work]:
 
 
 def _is_first(row: Task, pinned: Pinned) -> bool:
-    """Nothing can have been decided before it."""
-    return row.round == 1 and not pinned.definition.step(row.step).needs
+    """Nothing can have been decided before it. What takes an effect back needs no step, and comes last."""
+    step = pinned.definition.step(row.step)
+    return row.round == 1 and not step.needs and not step.undoes
 
 
 def _held(row: Task, pinned: Pinned, case: Case) -> Work:
