@@ -78,4 +78,7 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
         prepared.append(values)
         row._state.adding = False
     with connection.cursor() as cursor:
-        cursor.executemany(insert.statement, prepared)
+        if len(prepared) == 1:  # executemany() sets up a pipeline, which is dearer than the row
+            cursor.execute(insert.statement, prepared[0])
+        else:
+            cursor.executemany(insert.statement, prepared)
