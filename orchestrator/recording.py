@@ -90,9 +90,10 @@ class Recording:
     def _lock(self) -> None:
         """Runs first, in id order, then their tasks: one statement locks both, and gives the database's time."""
         ids = [work.task_id for work, _ in self.results]
-        rows = Task.objects.filter(pk__in=ids).order_by("run_id", "pk").select_for_update(no_key=True)
+        # Asked from the run's side: PostgreSQL locks the joined rows of a line in the order of FROM.
+        rows = Run.objects.filter(tasks__in=ids).order_by("pk", "tasks__pk").select_for_update(no_key=True)
         for pk, fence, status, run_status, round_, now in rows.values_list(
-            "pk", "fence", "status", "run__status", "run__round", Now()
+            "tasks__pk", "tasks__fence", "tasks__status", "status", "round", Now()
         ):
             self.rows[pk], self.now = Locked(fence, status, run_status, round_), now
 

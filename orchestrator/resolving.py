@@ -109,9 +109,8 @@ def _confirm(run: Run, chosen: Resolution, now: datetime) -> None:
     )
     if not moved:
         raise Conflict("somebody else has cleared up this effect")
-    endings.told(run, "effect.confirmed", person(chosen.actor), effect=effect.key, ref=chosen.ref)
     output = effects.output_of(effect, chosen.ref)
-    Decision.objects.create(
+    decision = Decision.objects.create(
         id=uuid7(),
         run=run,
         task_id=chosen.incident.task_id,
@@ -126,6 +125,8 @@ def _confirm(run: Run, chosen: Resolution, now: datetime) -> None:
         based_on=digest(output),
         made_at=now,
     )
+    told = {"effect": effect.key, "ref": chosen.ref, "decision": str(decision.pk)}
+    endings.told(run, "effect.confirmed", person(chosen.actor), **told)
     _move(chosen, Task.Status.SUCCEEDED, now)
 
 

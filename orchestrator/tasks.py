@@ -103,9 +103,12 @@ def open_step(run: Run, step: Step, row: Task | None, now: datetime) -> UUID:
 
 def clear(tasks: Collection[Task], now: datetime, *, spare_effects: bool = True) -> None:
     """Cancels open and finished tasks. An effect that may be on its way outside is spared: its result must be kept."""
-    spared = under_way(tasks) if spare_effects else frozenset()
+    # A claim takes no lock on the run: what was ready a moment ago may be running by now.
+    ids = [t.pk for t in tasks]
+    rows = list(Task.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True))
+    spared = under_way(rows) if spare_effects else frozenset()
     for status in (*Task.OPEN, *Task.DONE):
-        chosen = [t for t in tasks if t.status == status and t.pk not in spared]
+        chosen = [t for t in rows if t.status == status and t.pk not in spared]
         ids = [t.pk for t in chosen]
         if not ids:
             continue

@@ -13,7 +13,8 @@ from orchestrator.pinned import definition_of
 from .models import Approval, Review
 from .policies import APPROVE, VOTES
 
-TELLING = ("review.approved", "review.rejected", "review.rerouted", "review.signed", "review.recalled")
+ANSWERS = ("review.approved", "review.rejected", "review.rerouted", "review.signed", "review.recalled")
+TELLING = (*ANSWERS, "effect.confirmed")  # the last where a person declared it
 
 
 @invariant("I04", "what a rejected round would have set free is void and was never tried")
