@@ -16,9 +16,10 @@ help:  ## This list
 demo: $(VENV)/.runtime  ## The whole product on http://127.0.0.1:8000/ (PORT=8000); Ctrl-C stops it, the data stays
 	@exec $(BIN)/python manage.py serve --port $(PORT)
 
+# The fault trials need a machine of their own to be judged by: `make faults`.
 test: $(VENV)/.development services  ## The whole suite, on SQLite and on PostgreSQL with Redis and a browser
 	TEST_DB=sqlite $(BIN)/pytest $(PARALLEL) -q -m "not browser and not slow"
-	TEST_DB=postgres $(BIN)/pytest $(PARALLEL)
+	TEST_DB=postgres $(BIN)/pytest $(PARALLEL) --ignore tests/test_faults_short.py
 
 lint: $(VENV)/.development  ## Format, lint, types, migrations
 	$(BIN)/ruff format --check .
