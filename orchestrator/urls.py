@@ -5,7 +5,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from orchestrator.api import api, not_found
+from orchestrator.api import build, not_found
 from orchestrator.health import healthz, readyz
 from orchestrator.pages import documents, holds, runs, start
 from orchestrator.pages import hooks as incoming
@@ -31,7 +31,7 @@ urlpatterns = [
     path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
-    path("api/v1/", api.urls),
+    path("api/v1/", build().urls),
     path("api/v1/<path:rest>", not_found),
     path("healthz", healthz),
     path("readyz", readyz),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from django.core.checks import CheckMessage
+from django.core.checks import CheckMessage, run_checks
 from pytest_django.fixtures import Settings
 
 from orchestrator import checks
@@ -16,6 +16,11 @@ def ids(messages: list[CheckMessage]) -> list[str | None]:
 def test_the_shipped_settings_pass_every_check() -> None:
     functions = [checks.check_dotted_paths, checks.check_document_dir, checks.check_base_currency]
     assert [message for function in functions for message in function()] == []
+
+
+def test_manage_py_check_runs_them(settings: Settings) -> None:
+    settings.BASE_CURRENCY = "euro"
+    assert "countersign.E005" in ids(run_checks())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""The API under /api/v1/: the same services as the pages, for programs. `api.urls` goes into the URL configuration."""
+"""The API under /api/v1/: the same services as the pages, for programs. The URL configuration builds it, once: the
+routers it takes from the apps above import this package."""
 
 from typing import Any
 
@@ -12,7 +13,7 @@ from .auth import Bearer
 from .errors import NOT_FOUND, handle, problem
 from .strict import StrictParser, guarded, known_parameters
 
-__all__ = ["api", "not_found"]
+__all__ = ["build", "not_found"]
 
 
 class Api(NinjaAPI):
@@ -26,6 +27,7 @@ class Api(NinjaAPI):
 
 
 def build() -> Api:
+    """The API with every router; its `urls` go into the URL configuration."""
     made = Api(
         title="Countersign",
         version="1",
@@ -48,6 +50,3 @@ def build() -> Api:
 def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Whatever is not a call of the API."""
     return problem(404, NOT_FOUND)
-
-
-api = build()
