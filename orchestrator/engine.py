@@ -17,6 +17,7 @@ from django.db.models.functions import Coalesce, Now
 
 from . import transitions
 from .case import Case, load_cases
+from .clock import Clock
 from .models import Run, Task
 from .pinned import Pinned
 from .policies import gate
@@ -36,7 +37,7 @@ def claim(lane: str = FAST_LANE, limit: int = BATCH) -> list[Work]:
     """Transaction A: up to `limit` tasks that are due, each with a lease and a higher fence. Never waits for rows that
     another worker holds."""
     rows = list(
-        Task.objects.filter(ready_at__lte=Now(), lane=lane)
+        Task.objects.filter(ready_at__lte=Clock(), lane=lane)
         .order_by("ready_at", "id")
         .select_for_update(skip_locked=True, of=("self",))
         .select_related("run")[:limit]

@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from audit.log import SYSTEM, Entry, database_now, record_many
 
 from . import dispatch, endings, engine, transitions
+from .clock import Clock
 from .models import Effect, Heartbeat, Run, Task
 from .pinned import definition_of
 
@@ -41,7 +42,7 @@ def _parts() -> dict[str, Callable[[], int]]:
 
 def is_due(lane: str) -> bool:
     """Something has been ready for a moment and nobody came: a wake-up was lost."""
-    return Task.objects.filter(lane=lane, ready_at__lte=Now()).exists()
+    return Task.objects.filter(lane=lane, ready_at__lte=Clock()).exists()
 
 
 def alone() -> bool:

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.db.models.functions import Now
 
 from audit.log import database_now
 
 from . import dispatch, endings, engine
+from .clock import Clock
 from .models import HookDelivery, Run, Wait
 
 BATCH = 100
@@ -34,7 +34,7 @@ def begin(
 
 def sweep_soon() -> None:
     """What was due at once, or had come before, is not left to the next sweep."""
-    if Wait.objects.filter(ended_at=None, due_at__lte=Now()).exists() or _met().exists():
+    if Wait.objects.filter(ended_at=None, due_at__lte=Clock()).exists() or _met().exists():
         sweep()
 
 
@@ -52,7 +52,7 @@ def deliver(delivery: HookDelivery) -> bool:
 
 def sweep() -> int:
     """Ends waits whose time has come and those whose event is there (settings.SWEEPERS); returns how many."""
-    due = list(Wait.objects.filter(ended_at=None, due_at__lte=Now()).order_by("due_at")[:BATCH])
+    due = list(Wait.objects.filter(ended_at=None, due_at__lte=Clock()).order_by("due_at")[:BATCH])
     ended = sum(_end(wait, delivery=_delivery_for(wait)) for wait in due)
     for wait in _met()[:BATCH]:
         ended += _end(wait, delivery=_delivery_for(wait))

@@ -17,6 +17,7 @@ from audit.log import database_now
 from audit.models import Event
 
 from . import dispatch
+from .clock import Clock
 from .connectors import outbound
 from .models import WebhookDelivery, WebhookEndpoint
 from .webhooks import signature
@@ -101,7 +102,7 @@ def claim() -> WebhookDelivery | None:
 
 
 def _due() -> QuerySet[WebhookDelivery]:
-    rows = WebhookDelivery.objects.filter(next_at__lte=Now(), endpoint__is_active=True)
+    rows = WebhookDelivery.objects.filter(next_at__lte=Clock(), endpoint__is_active=True)
     return rows.select_related("endpoint")
 
 

@@ -6,8 +6,10 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db.models.functions import Now
 
+from audit.log import database_now
 from audit.models import Event
 from orchestrator import engine, recovery, services
+from orchestrator.clock import Clock
 from orchestrator.models import Decision, Incident, Run, Task
 
 from .engine_agents import fan, line
@@ -125,6 +127,13 @@ def test_a_worker_that_dies_again_and_again_leaves_an_incident(actor):
     run.refresh_from_db()
     assert run.status == "suspended"
     assert run.incidents.get().kind == "crash-loop"
+
+
+def test_a_time_of_this_very_millisecond_does_not_lie_in_the_future(actor):
+    run = publish_and_start(line("w1", ["test.count"]), actor)
+    for _ in range(200):
+        run.tasks.update(ready_at=database_now())
+        assert run.tasks.filter(ready_at__lte=Clock()).exists()
 
 
 def test_the_same_key_returns_the_same_run_and_another_body_is_refused(actor):

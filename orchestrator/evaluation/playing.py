@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models.functions import Now
 
 from orchestrator import engine, services
+from orchestrator.clock import Clock
 from orchestrator.documents.store import DocumentRefused, store_document
 from orchestrator.models import Decision, Effect, Run, Task
 
@@ -67,7 +67,7 @@ def finish(run: Run) -> None:
         to_come = Task.objects.filter(run=run, ready_at__isnull=False)
         if not to_come.exists():
             break
-        if not to_come.filter(ready_at__lte=Now()).exists():
+        if not to_come.filter(ready_at__lte=Clock()).exists():
             time.sleep(NAP)
     run.refresh_from_db()
 
