@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Now
 
@@ -23,12 +23,13 @@ from .pinned import Pinned
 from .policies import gate
 from .recording import FAST_LANE, LEASE, Recording
 from .steps.base import Work, get_handler
-from .steps.outcomes import Complete, Fail, Outcome
+from .steps.outcomes import Complete, Fail, Outcome, Retry
 
 logger = logging.getLogger(__name__)
 
 BATCH = 32
 BUDGET = 0.25  # seconds a job works before it lets others in
+LOCK_TRIES = 6  # of lock_timeout each: longer than a frozen process may keep a run
 LANES = (FAST_LANE, "effects", "ocr")
 
 
@@ -82,16 +83,28 @@ def execute(work: Work) -> Outcome:
         if handler.automated and isinstance(outcome, Complete):
             work.evaluation = gate.evaluate(work, outcome)
         return outcome
+    except OperationalError as error:  # somebody holds the run, or the database went away: not the step's fault
+        logger.warning("step %s of run %s: %s", work.step.name, work.run_id, error)
+        return Retry("the database did not answer in time")
     except Exception as error:  # one bad step must not cost the batch its leases
         logger.exception("step %s of run %s failed", work.step.name, work.run_id)
         return Fail(f"{type(error).__name__} in step {work.step.name}", kind="crash")
 
 
-@transaction.atomic
 def record(results: Sequence[tuple[Work, Outcome]], *, keep: int = 0) -> list[Work]:
     """Transaction B: writes the results whose fence still holds and opens the steps that follow, up to `keep` of them
-    leased to the caller at once (no claim between the steps of a run). Returns those."""
-    return Recording(results, keep=keep).write()
+    leased to the caller at once (no claim between the steps of a run). Returns those. Runs that somebody holds are
+    waited for several times over: what was worked out must not wait for its lease to end."""
+    tries = LOCK_TRIES
+    while True:
+        recording, tries = Recording(results, keep=keep), tries - 1
+        try:
+            with transaction.atomic():
+                return recording.write()
+        except OperationalError:
+            if recording.rows or not tries:  # past the lock it has taken results in, which counts once
+                raise
+        connection.close_if_unusable_or_obsolete()
 
 
 def drain(*, lanes: Iterable[str] = LANES, budget: float = BUDGET, more: Callable[[], None] = lambda: None) -> bool:

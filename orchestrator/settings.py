@@ -1,5 +1,6 @@
 """Settings, all of them read from the environment. README.md lists each with its default."""
 
+import sys
 from pathlib import Path
 
 import environ
@@ -45,6 +46,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "orchestrator.pages.errors.TryAgain",
 ]
 
 ROOT_URLCONF = "orchestrator.urls"
@@ -70,7 +72,16 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
-POSTGRES_OPTIONS = {"server_side_binding": True, "prepare_threshold": 2}
+# Pages and workers wait for nobody long: a row that somebody holds too long is a "try again", a process that froze in a
+# transaction loses its locks. A command is watched by whoever called it, and takes the time it takes.
+DATABASE_LIMITS = env.dict(
+    "DATABASE_LIMITS",
+    default={"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"},
+)
+IS_COMMAND = Path(sys.argv[0]).stem in ("manage", "django-admin")
+POSTGRES_OPTIONS: dict[str, object] = {"server_side_binding": True, "prepare_threshold": 2}
+if DATABASE_LIMITS and not IS_COMMAND:
+    POSTGRES_OPTIONS["options"] = " ".join(f"-c {name}={value}" for name, value in DATABASE_LIMITS.items())
 DATABASE = env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'countersign.sqlite3'}")
 USES_SQLITE = DATABASE["ENGINE"].endswith("sqlite3")
 DATABASE["OPTIONS"] = {**(SQLITE_OPTIONS if USES_SQLITE else POSTGRES_OPTIONS), **DATABASE.get("OPTIONS", {})}
