@@ -6,7 +6,7 @@ from django.contrib import admin
 
 from orchestrator.admin.recorded import GrantingAdmin, ReadOnlyAdmin, RecordedAdmin
 
-from .models import Approval, Queue, Review, ReviewLevel, ReviewPolicy
+from .models import Approval, Queue, ReasonCode, Review, ReviewLevel, ReviewPolicy
 
 
 class LevelInline(admin.TabularInline):
@@ -14,16 +14,25 @@ class LevelInline(admin.TabularInline):
     extra = 0
 
 
+class CodeInline(admin.TabularInline):
+    model = ReasonCode
+    extra = 0
+
+
 @admin.register(ReviewPolicy)
 class ReviewPolicyAdmin(RecordedAdmin):
-    list_display = ["name", "quorum", "undo_seconds", "sla_minutes", "max_rounds", "recommendation"]
-    inlines = [LevelInline]
+    list_display = ["name", "quorum", "undo_seconds", "sla_minutes", "max_rounds", "recommendation", "blind"]
+    inlines = [LevelInline, CodeInline]
 
     def described(self, policy: ReviewPolicy) -> dict[str, Any]:
         levels = policy.levels.select_related("group")
         return {
             **super().described(policy),
             **{f"level {row.group.name}": {"position": row.position, "above": str(row.above)} for row in levels},
+            **{
+                f"reason {row.verdict} {row.code}": {"words": row.words, "position": row.position, "on": row.is_active}
+                for row in policy.codes.all()
+            },
         }
 
 

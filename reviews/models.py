@@ -21,6 +21,7 @@ class ReviewPolicy(models.Model):
     class Recommendation(models.TextChoices):
         ALWAYS = "always", "shown at once"
         AFTER_CHOICE = "after_choice", "shown after the choice"
+        ON_REQUEST = "on_request", "shown when asked for, or after the choice"
         NEVER = "never", "never shown"
 
     name = models.SlugField(max_length=60, unique=True)
@@ -30,6 +31,12 @@ class ReviewPolicy(models.Model):
     validity_hours = models.PositiveIntegerField(default=24, help_text="A page opened longer ago cannot decide.")
     max_rounds = models.PositiveSmallIntegerField(default=5, help_text="How often a case may be sent back.")
     recommendation = models.CharField(max_length=12, choices=Recommendation, default=Recommendation.AFTER_CHOICE)
+    blind = models.BooleanField(
+        default=False,
+        help_text="Whoever signs after the first sees nothing of the answers before theirs. Where two differ, a third "
+        "person sees both and settles it.",
+    )
+    wants_words = models.BooleanField(default=False, help_text="A reason code is not enough: say it in words as well.")
 
     class Meta:
         verbose_name_plural = "review policies"
@@ -37,6 +44,32 @@ class ReviewPolicy(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ReasonCode(models.Model):
+    """A reason people of this policy choose from. A verdict with codes here offers these and none of the usual ones."""
+
+    class Verdict(models.TextChoices):
+        APPROVE = "approve", "approve"
+        REJECT = "reject", "reject"
+        REROUTE = "reroute", "reroute"
+        ESCALATE = "escalate", "escalate"
+
+    policy = models.ForeignKey(ReviewPolicy, models.CASCADE, related_name="codes")
+    verdict = models.CharField(max_length=12, choices=Verdict)
+    code = models.SlugField(max_length=60, help_text="What is recorded: never change what it stands for.")
+    words = models.CharField(max_length=120)
+    position = models.PositiveSmallIntegerField(default=1)
+    is_active = models.BooleanField(
+        default=True, help_text="Off: no longer offered. What was recorded keeps its words."
+    )
+
+    class Meta:
+        ordering = ["policy", "verdict", "position", "pk"]
+        constraints = [models.UniqueConstraint(fields=["policy", "verdict", "code"], name="reason_code_once")]
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.words}"
 
 
 class ReviewLevel(models.Model):
@@ -144,6 +177,10 @@ class Review(models.Model):
     claimed_until = models.DateTimeField(null=True)
     asked = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     delegated_to = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    delegated_until = models.DateTimeField(null=True, help_text="Then it goes back to the team; empty: never.")
+    wanted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", help_text="Who asks to take it over."
+    )
     settled_at = models.DateTimeField(null=True)
     undo_until = models.DateTimeField(null=True, help_text="Until then the settled answer may be taken back.")
     answer = models.JSONField(default=dict, help_text="What was settled: verdict, corrections, target, by whom.")
@@ -194,10 +231,14 @@ class Approval(models.Model):
     nonce = models.CharField(max_length=80, unique=True)
     packet_digest = models.CharField(max_length=64)
     response = models.JSONField(default=dict, help_text="What the reviewer was told; the same nonce gets it again.")
+    seen = models.JSONField(null=True, help_text='How it came about: {"seconds", "opened", "shown", "first_choice"}.')
+    recommended = models.CharField(max_length=12, null=True, help_text="The verdict the machine side would have given.")
+    recommended_by = models.CharField(max_length=120, null=True, help_text="The agent that would have given it.")
     at = models.DateTimeField()
 
     class Meta:
         ordering = ["at", "id"]
+        indexes = [models.Index(fields=["recommended_by", "at"], name="approval_recommended")]
         constraints = [
             models.UniqueConstraint(
                 fields=["review", "reviewer"],
@@ -217,12 +258,79 @@ class Draft(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     data = models.JSONField(default=dict)
     saved_at = models.DateTimeField(db_default=Now())
+    recorded_at = models.DateTimeField(null=True, help_text="It was recorded then, and is a draft again when undone.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["task", "user"], name="one_draft_each")]
 
     def __str__(self) -> str:
         return f"draft of {self.user}"
+
+
+class Comment(models.Model):
+    """What somebody says about a case, beside any answer. Insert only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    task = models.ForeignKey(Task, models.PROTECT, related_name="comments")
+    review = models.ForeignKey(Review, models.PROTECT, related_name="comments", help_text="The round it was said in.")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    text = models.TextField(max_length=4000)
+    mentions = models.JSONField(default=list, help_text="User names that were called on.")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.author}: {self.text[:40]}"
+
+
+class Presence(models.Model):
+    """Who has a case open, as their page says every half minute. Worth nothing once it is old."""
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "user"], name="present_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.at}"
+
+
+class Reveal(models.Model):
+    """That the recommendation of a round was shown to a person, and what they had chosen by then."""
+
+    review = models.ForeignKey(Review, models.CASCADE, related_name="reveals")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    first_choice = models.CharField(max_length=12, blank=True, help_text="Empty: opened before anything was chosen.")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["review", "user"], name="revealed_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}, {self.first_choice or 'before a choice'}"
+
+
+class Notice(models.Model):
+    """Something a person is to be told about a case. It opens a page; it never decides."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices")
+    event = models.CharField(max_length=40, help_text="A kind of the trail: review.commented, review.delegated, …")
+    task = models.ForeignKey(Task, models.CASCADE, related_name="+")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["person", "read_at", "-at"], name="notice_inbox")]
+
+    def __str__(self) -> str:
+        return f"{self.event} for {self.person}"
 
 
 class Preference(models.Model):

@@ -21,7 +21,7 @@ REVIEW = _table("""
     expired:
     withdrawn:
 """)
-UNCLAIMED = {"claimed_by": None, "claimed_until": None}
+UNCLAIMED = {"claimed_by": None, "claimed_until": None, "wanted_by": None}
 
 
 def move_reviews(ids: Iterable[UUID], sources: Iterable[str], target: str, **values: object) -> int:
