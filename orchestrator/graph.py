@@ -4,9 +4,9 @@ Pure. The method is Sugiyama's (1981) in its plainest form: longest-path layers,
 passes, order within a layer by the mean of the predecessors. Lengths are SVG user units.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 WIDTH, HEIGHT = 148, 46  # of a node
 GAP_X, GAP_Y = 26, 24
@@ -43,6 +43,28 @@ def lay_out(needs: Mapping[str, Sequence[str]]) -> Layout:
     places = {name: (_x(layer[name]), y[name, ""] - HEIGHT // 2) for name in needs}
     edges = [Edge(a, b, _path(a, b, layer, y)) for b, before in needs.items() for a in before]
     return Layout(places, edges, _x(len(columns)) - GAP_X + MARGIN, 2 * middle + MARGIN)
+
+
+def fold(needs: Mapping[str, Sequence[str]], finished: Collection[str]) -> dict[str, list[str]]:
+    """Which steps may be drawn as one: {first of them: all of them}, where every step of neighbouring layers has
+    finished. Since a fold takes whole layers, what is left has no cycle either."""
+    layer = layers_of(needs)
+    by_layer = groupby(sorted(needs, key=lambda name: layer[name]), key=lambda name: layer[name])
+    layers = [list(names) for _, names in by_layer]
+    stretches = groupby(layers, key=lambda names: all(name in finished for name in names))
+    folded = [[name for names in stretch for name in names] for done, stretch in stretches if done]
+    return {names[0]: names for names in folded if len(names) > 1}
+
+
+def folded_needs(needs: Mapping[str, Sequence[str]], folds: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The graph with each fold as one node, named after its first step; still in topological order."""
+    node = {name: first for first, names in folds.items() for name in names}
+    found: dict[str, list[str]] = {}
+    for name in sorted(needs, key=layers_of(needs).__getitem__):
+        before = found.setdefault(node.get(name, name), [])
+        drawn = (node.get(need, need) for need in needs[name])
+        before += [need for need in dict.fromkeys(drawn) if need not in before and need != node.get(name, name)]
+    return found
 
 
 def without_shortcuts(needs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

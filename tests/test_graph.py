@@ -1,6 +1,6 @@
 """Where the steps of a workflow stand when it is drawn."""
 
-from orchestrator.graph import HEIGHT, WIDTH, lay_out, layers_of, without_shortcuts
+from orchestrator.graph import HEIGHT, WIDTH, fold, folded_needs, lay_out, layers_of, without_shortcuts
 
 INVOICE = {
     "read": [],
@@ -44,3 +44,27 @@ def test_a_graph_of_one_step_can_be_drawn():
     layout = lay_out({"only": []})
     assert (layout.width, layout.height) > (WIDTH, HEIGHT)
     assert layout.edges == []
+
+
+def wide(layers, width):
+    """A graph of `layers` layers of `width` steps, each needing all of the layer before."""
+    names = [[f"s{layer}-{row}" for row in range(width)] for layer in range(layers)]
+    return {name: names[layer - 1] if layer else [] for layer, row in enumerate(names) for name in row}
+
+
+def test_finished_layers_beside_each_other_fold_into_one_node():
+    needs = wide(layers=6, width=3)
+    finished = {name for name in needs if name[1] in "0125"}
+    folds = fold(needs, finished)
+    assert [len(names) for names in folds.values()] == [9, 3]
+    folded = folded_needs(needs, folds)
+    assert len(folded) == 18 - 12 + 2
+    assert folded["s3-0"] == ["s0-0"]
+    assert folded["s5-0"] == ["s4-0", "s4-1", "s4-2"]
+    assert set(lay_out(folded).places) == set(folded)
+
+
+def test_a_layer_with_one_open_step_stays_as_it_is():
+    needs = wide(layers=2, width=2)
+    assert fold(needs, set(needs) - {"s1-1"}) == {"s0-0": ["s0-0", "s0-1"]}
+    assert fold(needs, set()) == {}

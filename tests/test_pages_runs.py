@@ -60,6 +60,32 @@ def test_a_step_chosen_in_the_address_is_shown_with_what_it_read_and_handed_on(e
     assert "&quot;vendor_id&quot;: &quot;V1&quot;" in page
 
 
+def test_a_chosen_step_shows_what_it_was_given(everybody):
+    run = waiting_bill(everybody).run
+    response = signed_in(everybody.requester).get(run_url(run), {"step": "vendor"})
+    assert response.context["given"]["read"]["invoice"]["invoice_number"] == run.input["number"]
+    assert "Input</summary>" in text_of(response)
+    to_come = signed_in(everybody.requester).get(run_url(run), {"step": "pay"})
+    assert to_come.context["given"] is None
+
+
+def test_what_has_finished_in_a_graph_of_more_than_thirty_steps_is_drawn_as_one(everybody):
+    counts = [f"  n{n}: {{agent: test.count, needs: [{f'n{n - 1}' if n else 'check'}]}}\n" for n in range(30)]
+    source = WORKFLOW.replace("pay-bills", "long").replace("  approve:", "".join(counts) + "  approve:")
+    services.publish_workflow(
+        source=source.replace("needs: [check]}\n  pay", "needs: [n29]}\n  pay"), actor=everybody.admin
+    )
+    give("start_run", everybody.requester, Workflow.objects.get(name="long"), actor=everybody.admin)
+    given = {"amount": "9.00", "number": "L-1", "differences": 1}
+    run, _ = services.start_run(workflow="long", input=given, actor=everybody.requester)
+    work()
+    client = signed_in(everybody.requester)
+    graph = client.get(run_url(run)).context["graph"]
+    assert (graph.nodes[0].title, graph.nodes[0].note) == ("33 steps done", "1 with differences")
+    assert [node.step for node in graph.nodes] == ["", "approve", "pay"]
+    assert len(client.get(run_url(run), {"graph": "whole"}).context["graph"].nodes) == 35
+
+
 def test_a_run_that_is_not_yours_is_not_there(everybody):
     run = waiting_bill(everybody).run
     assert signed_in(everybody.outsider).get(run_url(run)).status_code == 404
@@ -79,6 +105,7 @@ def test_polling_answers_304_until_something_has_moved(everybody):
     moved = client.get(run_url(review.run, "state"), headers={"If-None-Match": first["ETag"]})
     assert moved.status_code == 200
     assert "succeeded" in text_of(moved)
+    assert 'id="steps"' in text_of(moved), "the timeline moves with the graph"
     assert "data-poll" not in text_of(moved)
 
 

@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from orchestrator.definitions import Definition, Step
-from orchestrator.graph import Layout, lay_out
+from orchestrator.graph import Layout, fold, folded_needs, lay_out
 from orchestrator.models import Decision, Run, Task
 from orchestrator.templatetags.parts import span, words
 
 NOTHING = timedelta(0)
 TITLE_LENGTH = 16  # characters that fit into a node beside its mark
+MOST_NODES = 30  # beyond that many steps, stretches that have finished are drawn as one
 ACTORS = {"agent": ("agent", "who bot"), "review": ("person", "who")}
 # Task status: class of its node, tone and icon of its tag, words. A class draws a shape, so colour is never alone.
 LOOKS: Mapping[str, tuple[str, str, str, str]] = {
@@ -150,19 +151,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A step as it is drawn, in SVG user units."""
+    """A step, or a stretch of finished ones, as it is drawn, in SVG user units. `step` is "" for a stretch."""
 
-    line: Line
+    name: str
+    step: str
     x: int
     y: int
     css: str
     mark: str
     mark_css: str
     title: str
-
-    @property
-    def label(self) -> str:
-        return f"{self.line.title} {self.line.note}: {self.line.state}"
+    note: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,7 @@ class Graph:
     nodes: Sequence[Node]
     edges: Sequence[tuple[str, str]]  # (path, class)
     label: str
+    folds: int = 0
 
 
 @dataclass(slots=True)
@@ -255,25 +256,45 @@ def _place_bars(lines: Sequence[Line]) -> tuple[timedelta, timedelta]:
     return end, waiting
 
 
-def draw(story: Story, definition: Definition, selected: str = "") -> Graph:
-    """The workflow's graph with the state of each step."""
-    layout = lay_out({name: step.needs for name, step in definition.steps.items()})
-    nodes = [_node(line, layout, selected) for line in (*story.lines, *story.to_come)]
-    done = {line.step.name for line in story.lines if line.task and line.task.status in Task.DONE}
+def draw(story: Story, definition: Definition, selected: str = "", *, whole: bool = False) -> Graph:
+    """The workflow's graph with the state of each step; of a large one, finished stretches folded unless `whole`."""
+    needs = {name: step.needs for name, step in definition.steps.items()}
+    lines = {line.step.name: line for line in (*story.lines, *story.to_come)}
+    done = {name for name, line in lines.items() if line.task and line.task.status in Task.DONE}
+    folds = {} if whole or len(needs) <= MOST_NODES else fold(needs, done - {selected})
+    layout = lay_out(folded_needs(needs, folds))
+    nodes = [
+        _stretch([lines[step] for step in folds[name]], *place)
+        if name in folds
+        else _node(lines[name], *place, selected)
+        for name, place in layout.places.items()
+    ]
     edges = [(edge.path, "done" if edge.source in done else "exit") for edge in layout.edges]
     current = story.current
     where = f"{current.title} is {current.state}" if current else f"the run has ended: {story.run.get_status_display()}"
-    return Graph(layout, nodes, edges, f"Workflow graph: {len(nodes)} steps, {where}")
+    return Graph(layout, nodes, edges, f"Workflow graph: {len(needs)} steps, {where}", folds=len(folds))
 
 
-def _node(line: Line, layout: Layout, selected: str) -> Node:
-    x, y = layout.places[line.step.name]
+def _node(line: Line, x: int, y: int, selected: str) -> Node:
     css, tone, icon, _ = line.look
     if line.differences or (line.stopped_by_policy and not css):
         tone, icon = "warn", "warn"
     mark_css = {"ok": "g", "bad": "g x", "warn": "g w"}.get(tone, "g w" if icon in ("pause", "warn") else "")
-    title = line.title if len(line.title) <= TITLE_LENGTH else f"{line.title[: TITLE_LENGTH - 1]}…"
-    chosen = " sel" if line.step.name == selected else ""
-    return Node(
-        line, x, y, css + chosen, MARKS.get({"stop": "x"}.get(icon, icon), "") if mark_css else "", mark_css, title
+    mark = MARKS.get({"stop": "x"}.get(icon, icon), "") if mark_css else ""
+    name, label = line.step.name, f"{line.title} {line.note}: {line.state}"
+    chosen = " sel" if name == selected else ""
+    return Node(name, name, x, y, css + chosen, mark, mark_css, _short(line.title), line.note, label)
+
+
+def _stretch(lines: Sequence[Line], x: int, y: int) -> Node:
+    differing = sum(1 for line in lines if line.differences)
+    mark, mark_css = (MARKS["warn"], "g w") if differing else (MARKS["check"], "g")
+    note = (
+        f"{differing} with differences" if differing else span(sum((line.took or NOTHING for line in lines), NOTHING))
     )
+    label = f"{len(lines)} steps done, {note}: show each"
+    return Node(lines[0].step.name, "", x, y, "fold", mark, mark_css, f"{len(lines)} steps done", note, label)
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 1]}…"

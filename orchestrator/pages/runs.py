@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from orchestrator import services
+from orchestrator.case import load_cases
 from orchestrator.digests import digest
 from orchestrator.forms import IncidentForm, ReasonForm, RunFilter
 from orchestrator.http import Request
@@ -23,10 +24,11 @@ from orchestrator.models import Incident, Run
 from orchestrator.permissions import get_visible_or_404, may, visible_runs
 from orchestrator.pinned import definition_of
 from orchestrator.resolving import choices_for
+from orchestrator.run_document import given_to
 
 from .errors import conflict, explain, forbidden
 from .paging import newest_first
-from .run_story import Graph, Story, draw, tell
+from .run_story import Graph, Line, Story, draw, tell
 
 RESOLUTIONS = {
     "retry": "Try again",
@@ -70,12 +72,28 @@ class Told:
     etag: str
 
 
-def told(run: Run, selected: str = "") -> Told:
-    definition = definition_of(run.version_id)
+def told(request: Request, run: Run) -> Told:
+    definition, selected = definition_of(run.version_id), request.GET.get("step", "")
     tasks = list(run.tasks.all())
     state = [run.status, run.round, [[t.step, t.status, t.attempts, t.round] for t in tasks]]
     story = tell(run, definition, tasks, run.decisions.select_related("person"), timezone.now())
-    return Told(story, draw(story, definition, selected), f'"{digest(state)[:32]}"')
+    graph = draw(story, definition, selected, whole=request.GET.get("graph") == "whole")
+    return Told(story, graph, f'"{digest(state)[:32]}"')
+
+
+def context_of(request: Request, run: Run, found: Told) -> dict[str, Any]:
+    """What the moving part of the page is made of, at first and when it is polled."""
+    story, chosen = found.story, request.GET.get("step", "")
+    return {
+        "run": run,
+        "story": story,
+        "graph": found.graph,
+        "etag": found.etag,
+        "selected": story.line_of(chosen) or story.current or (story.lines or [None])[-1],
+        "whole": request.GET.get("graph") == "whole",
+        "query": request.GET.urlencode(),
+        "live": run.status not in Run.ENDED,
+    }
 
 
 def get_run(request: Request, pk: UUID) -> Run:
@@ -90,16 +108,9 @@ def run_page(request: Request, pk: UUID) -> HttpResponse:
 
 
 def render_run(request: Request, run: Run, status: int = 200, **more: Any) -> HttpResponse:
-    selected = request.GET.get("step", "")
-    found = told(run, selected)
-    line = found.story.line_of(selected) or found.story.current or (found.story.lines or [None])[-1]
-    context = {
-        "run": run,
-        "story": found.story,
-        "graph": found.graph,
-        "etag": found.etag,
-        "selected": line,
-        "live": run.status not in Run.ENDED,
+    shown = context_of(request, run, told(request, run))
+    context = shown | {
+        "given": given_in(run, shown["selected"]),
         "documents": run.documents.all(),
         "effects": run.effects.order_by("authorised_at"),
         "incidents": incident_forms(request, run),
@@ -108,6 +119,16 @@ def render_run(request: Request, run: Run, status: int = 200, **more: Any) -> Ht
         **more,
     }
     return render(request, "runs/run.html", context, status=status)
+
+
+def given_in(run: Run, line: Line | None) -> Any:
+    """What the step took in: an agent its part of the case, an effect its payload, the first step the run's input."""
+    if line is None or line.task is None:
+        return None
+    if line.step.kind == "agent":
+        return given_to(line.task, load_cases({run.pk: run.input})[run.pk])
+    effect = run.effects.filter(step=line.step.name).order_by("authorised_at").last()
+    return effect.payload if effect else None
 
 
 def incident_forms(request: Request, run: Run) -> list[tuple[Incident, IncidentForm | None]]:
@@ -130,12 +151,11 @@ def incident_form(incident: Incident, data: Any = None) -> IncidentForm:
 def run_state(request: Request, pk: UUID) -> HttpResponseBase:
     """The moving part of the page for polling: 304 while nothing has moved."""
     run = get_run(request, pk)
-    found = told(run)
+    found = told(request, run)
     unchanged = get_conditional_response(request, etag=found.etag)
     if unchanged is not None:
         return unchanged
-    context = {"run": run, "story": found.story, "graph": found.graph, "etag": found.etag}
-    response = render(request, "runs/_live.html", {**context, "live": run.status not in Run.ENDED})
+    response = render(request, "runs/_live.html", context_of(request, run, found))
     response["ETag"] = found.etag
     patch_cache_control(response, private=True, no_cache=True)
     return response
