@@ -43,6 +43,7 @@ def claim(lane: str = FAST_LANE, limit: int = BATCH) -> list[Work]:
         .select_for_update(skip_locked=True, of=("self",))
         .select_related("run")[:limit]
     )
+    rows = _apart(rows)
     if not rows:
         return []
     transitions.move_tasks(
@@ -60,6 +61,11 @@ def claim(lane: str = FAST_LANE, limit: int = BATCH) -> list[Work]:
     cases = load_cases(begun) if begun else {}
     cases |= {row.run_id: Case(row.run_id, row.run.input) for row in rows if row.run_id not in cases}
     return [_held(row, pinned[row.run_id], cases[row.run_id].copy()) for row in rows]
+
+
+def _apart(rows: list[Task]) -> list[Task]:
+    """What a worker died over may have killed it: it is claimed alone, and takes nobody with it a second time."""
+    return rows[:1] if rows and rows[0].deaths else [row for row in rows if not row.deaths]
 
 
 def _is_first(row: Task, pinned: Pinned) -> bool:
@@ -127,7 +133,7 @@ def drain(*, lanes: Iterable[str] = LANES, budget: float = BUDGET, more: Callabl
 def resume(*, task_id: UUID, ready_at: datetime) -> bool:
     """A waiting task has its answer: it may be claimed from `ready_at` on (the end of the undo window). The caller
     holds the run's lock. False: it was no longer waiting."""
-    values = {"ready_at": ready_at, "attempts": 0}
+    values = {"ready_at": ready_at, "attempts": 0, "deaths": 0}
     return bool(transitions.move_tasks([task_id], [Task.Status.WAITING], Task.Status.READY, **values))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
@@ -56,25 +56,33 @@ def alone() -> bool:
 
 @transaction.atomic
 def expire_leases() -> int:
-    """Leases nobody came back for. The next claim raises the fence, so a late result is dropped; a task whose worker
-    died again and again is given to an operator."""
+    """Leases nobody came back for. The next claim raises the fence, so a late result is dropped. The attempt does not
+    count, for the step may only have been in bad company; a task over which worker after worker died is given to an
+    operator."""
     if not alone():
         return 0
-    rows = list(
-        Task.objects.filter(lease_until__lt=Now())
-        .order_by("run_id", "pk")
-        .select_for_update(skip_locked=True, no_key=True)
-        .select_related("run")[:BATCH]
-    )
+    rows = _expired()
     now = database_now()
     for task in rows:
-        step = definition_of(task.run.version_id).step(task.step)
-        if task.attempts >= max(step.retry.max_attempts, MAX_DEATHS) and not _in_flight(task):
+        if task.deaths + 1 >= MAX_DEATHS and not _in_flight(task):
             _give_up(task, now)
         else:
-            transitions.move_tasks([task.pk], [Task.Status.RUNNING], Task.Status.READY, ready_at=now, lease_until=None)
+            values = {"ready_at": now, "attempts": task.attempts - 1, "deaths": F("deaths") + 1}
+            transitions.move_tasks([task.pk], [Task.Status.RUNNING], Task.Status.READY, lease_until=None, **values)
     record_many([_lost(task) for task in rows], at=now)
     return len(rows)
+
+
+def _expired() -> list[Task]:
+    """Under lock, their runs first. A run that somebody is changing right now is left to the next pass."""
+    expired = Task.objects.filter(lease_until__lt=Now())
+    owners = dict(expired.values_list("pk", "run_id")[:BATCH])
+    if not owners:
+        return []
+    runs = Run.objects.filter(pk__in=owners.values()).order_by("pk")
+    free = list(runs.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True))
+    rows = expired.filter(pk__in=owners, run__in=free).order_by("run_id", "pk")
+    return list(rows.select_for_update(no_key=True, of=("self",)).select_related("run"))
 
 
 def _in_flight(task: Task) -> bool:
@@ -84,15 +92,14 @@ def _in_flight(task: Task) -> bool:
 
 def _lost(task: Task) -> Entry:
     workflow = definition_of(task.run.version_id).name
-    data = {"step": task.step, "fence": task.fence, "attempts": task.attempts}
+    data = {"step": task.step, "fence": task.fence, "attempts": task.attempts, "deaths": task.deaths + 1}
     return Entry("task.lease_expired", ("task", str(task.pk)), SYSTEM, str(task.run_id), workflow, "", data)
 
 
 def _give_up(task: Task, now: datetime) -> None:
-    transitions.move_tasks(
-        [task.pk], [Task.Status.RUNNING], Task.Status.INCIDENT, lease_until=None, error="its worker died repeatedly"
-    )
-    detail = f"step {task.step}: its worker died {task.attempts} times"
+    values = {"lease_until": None, "deaths": F("deaths") + 1, "error": "its worker died repeatedly"}
+    transitions.move_tasks([task.pk], [Task.Status.RUNNING], Task.Status.INCIDENT, **values)
+    detail = f"step {task.step}: its worker died {task.deaths + 1} times"
     endings.open_incident(task.run, kind="crash-loop", detail=detail, now=now, task_id=task.pk)
 
 

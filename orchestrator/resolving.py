@@ -97,7 +97,7 @@ def _apply(run: Run, chosen: Resolution, now: datetime) -> None:
 
 
 def _move(chosen: Resolution, status: str, now: datetime) -> None:
-    values = {"ready_at": now, "attempts": 0} if status == Task.Status.READY else {"ended_at": now}
+    values = {"ready_at": now, "attempts": 0, "deaths": 0} if status == Task.Status.READY else {"ended_at": now}
     transitions.move_tasks([chosen.incident.task_id], [Task.Status.INCIDENT], status, **values)
 
 

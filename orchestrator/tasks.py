@@ -39,7 +39,15 @@ def reopen(task_id: UUID, ready_at: datetime, round_: int) -> bool:
     """A finished or cleared step is to run again. The fence stays as it is and grows with the next claim."""
     return bool(
         transitions.move_tasks(
-            [task_id], CLOSED, Task.Status.READY, ready_at=ready_at, round=round_, attempts=0, ended_at=None, error=""
+            [task_id],
+            CLOSED,
+            Task.Status.READY,
+            ready_at=ready_at,
+            round=round_,
+            attempts=0,
+            deaths=0,
+            ended_at=None,
+            error="",
         )
     )
 

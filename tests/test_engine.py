@@ -120,7 +120,7 @@ def test_a_late_result_is_dropped_and_the_trail_says_so(actor):
 
 def test_a_worker_that_dies_again_and_again_leaves_an_incident(actor):
     run = publish_and_start(line("w1", ["test.count"]), actor)
-    for _ in range(4):
+    for _ in range(recovery.MAX_DEATHS):
         assert engine.claim()
         Task.objects.update(lease_until=Now() - timedelta(seconds=1))
         recovery.expire_leases()

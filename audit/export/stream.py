@@ -35,4 +35,5 @@ def snapshot() -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # whoever reads may have a slow line
+            cursor.execute("SET LOCAL statement_timeout = 0")  # and what they read may be long
         yield

@@ -114,6 +114,7 @@ class Task(models.Model):
     round = models.PositiveIntegerField(default=1)
     attempts = models.PositiveIntegerField(default=0)
     fence = models.PositiveIntegerField(default=0, help_text="Grows with every claim; an older result is dropped.")
+    deaths = models.PositiveSmallIntegerField(default=0, help_text="Workers lost over it; if any, it is claimed alone.")
     lane = models.CharField(max_length=20, default="default", help_text="Which workers may claim it.")
     ready_at = models.DateTimeField(null=True, help_text="Set exactly while claimable, perhaps in the future.")
     lease_until = models.DateTimeField(null=True, help_text="Set exactly while leased.")
