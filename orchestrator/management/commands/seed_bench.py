@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -11,12 +11,12 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.management import BaseCommand, CommandError
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from guardian.models import UserObjectPermission
 
 from audit.ids import uuid7
 from audit.log import SYSTEM, Entry, database_now, record_many
-from audit.rows import insert_rows
+from audit.rows import is_taken_as_is
 from orchestrator.definitions import parse
 from orchestrator.digests import digest
 from orchestrator.models import Decision, Run, Task, Workflow, WorkflowVersion
@@ -71,12 +71,36 @@ def refuse_foreign_content() -> None:
         )
 
 
-def write(batches: Iterable[tuple[list[models.Model], ...]]) -> None:
-    """Each batch is a transaction: rows of one model after the other, in the order of their foreign keys."""
-    for batch in batches:
-        with transaction.atomic():
-            for rows in batch:
-                insert_rows(rows)
+class Table:
+    """Rows of one model, loaded in bulk: by COPY where the database has it. What most rows have alike (`same`, and the
+    model's defaults) is prepared once, since making a model's instance costs more than writing its row."""
+
+    def __init__(self, model: type[models.Model], **same: Any) -> None:
+        self.fields = {field.attname: field for field in model._meta.concrete_fields if not field.generated}
+        first = model(**same)
+        self.same = {name: self._prepared(name, getattr(first, name)) for name in self.fields}
+        columns = ", ".join(connection.ops.quote_name(field.column) for field in self.fields.values())
+        self.target = f"{connection.ops.quote_name(model._meta.db_table)} ({columns})"
+
+    def _prepared(self, name: str, value: Any) -> Any:
+        field = self.fields[name]
+        if value is None or is_taken_as_is(field, connection.vendor):
+            return value
+        if isinstance(field, models.JSONField):  # as text, which both databases take, and once for what is the same
+            return json.dumps(value)
+        return field.get_db_prep_save(value, connection)
+
+    def load(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Each row names what differs from `same`, by attribute."""
+        lines = ([*(self.same | {n: self._prepared(n, v) for n, v in row.items()}).values()] for row in rows)
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                with cursor.copy(f"COPY {self.target} FROM STDIN") as copy:
+                    for line in lines:
+                        copy.write_row(line)
+            else:
+                marks = ", ".join(["%s"] * len(self.fields))
+                cursor.executemany(f"INSERT INTO {self.target} VALUES ({marks})", list(lines))  # noqa: S608
 
 
 def chunks(numbers: Iterable[int], size: int) -> Iterator[list[int]]:
@@ -97,48 +121,49 @@ def seed_version() -> WorkflowVersion:
     return WorkflowVersion.objects.get_or_create(workflow=workflow, number=1, defaults=values)[0]
 
 
-def run_of(version: WorkflowVersion, person: Any, status: str, at: datetime) -> Run:
-    ended = at + timedelta(seconds=1) if status in Run.ENDED else None
-    run = Run(id=uuid7(), version=version, status=status, started_by=person, started_at=at, ended_at=ended)
-    run.subject = f"Seeded {str(run.pk)[-12:]}"
-    return run
+def runs_table(status: str) -> Table:
+    return Table(Run, version=seed_version(), started_by=owner(), status=status)
+
+
+def run_row(at: datetime, *, ended: bool = False) -> dict[str, Any]:
+    key = uuid7()
+    ended_at = at + timedelta(seconds=1) if ended else None
+    return {"id": key, "subject": f"Seeded {str(key)[-12:]}", "started_at": at, "ended_at": ended_at}
 
 
 def seed_tasks(number: int) -> None:
-    write(task_batches(number))
-
-
-def task_batches(number: int) -> Iterator[tuple[list[models.Model], ...]]:
-    version, person, now = seed_version(), owner(), database_now()
-    runs_wanted = -(-number // STEPS)
+    runs_wanted, now = -(-number // STEPS), database_now()
+    runs = runs_table(Run.Status.SUCCEEDED)
+    tasks = Table(Task, kind="agent", status=Task.Status.SUCCEEDED, fence=1, attempts=1)
+    decisions = Table(Decision, **JUDGED)
     for chunk in chunks(range(runs_wanted), BATCH // STEPS):
-        runs = [run_of(version, person, Run.Status.SUCCEEDED, now - timedelta(seconds=runs_wanted - n)) for n in chunk]
-        tasks = [finished(run, n) for run in runs for n in range(STEPS)][: number - chunk[0] * STEPS]
-        yield runs, tasks, [decision_of(task) for task in tasks]
+        run_rows = [run_row(now - timedelta(seconds=runs_wanted - n), ended=True) for n in chunk]
+        rows = [finished(run, n) for run in run_rows for n in range(STEPS)][: number - chunk[0] * STEPS]
+        with transaction.atomic():
+            runs.load(run_rows)
+            tasks.load(rows)
+            decisions.load(map(decision_of, rows))
 
 
-def finished(run: Run, n: int) -> Task:
-    status, at = Task.Status.SUCCEEDED, run.started_at
-    return Task(
-        run=run, step=f"s{n}", kind="agent", status=status, fence=1, attempts=1, started_at=at, ended_at=run.ended_at
-    )
+def finished(run: dict[str, Any], n: int) -> dict[str, Any]:
+    times = {"started_at": run["started_at"], "ended_at": run["ended_at"]}
+    return {"id": uuid7(), "run_id": run["id"], "step": f"s{n}", **times}
 
 
-def decision_of(task: Task) -> Decision:
-    return Decision(
-        id=uuid7(),
-        run_id=task.run_id,
-        task=task,
-        step=task.step,
-        actor_kind=Decision.ActorKind.AGENT,
-        actor="bench.seed",
-        verdict="continue",
-        confidence=0.97,
-        rationale="seeded",
-        output={"n": 1},
-        based_on=digest(task.step),
-        made_at=task.ended_at,
-    )
+JUDGED = {
+    "actor_kind": Decision.ActorKind.AGENT,
+    "actor": "bench.seed",
+    "verdict": "continue",
+    "confidence": 0.97,
+    "rationale": "seeded",
+    "output": {"n": 1},
+    "based_on": digest({"input": {}}),
+}
+
+
+def decision_of(task: dict[str, Any]) -> dict[str, Any]:
+    about = {"run_id": task["run_id"], "task_id": task["id"], "step": task["step"]}
+    return {"id": uuid7(), **about, "made_at": task["ended_at"]}
 
 
 def seed_events(number: int) -> None:
@@ -185,54 +210,54 @@ def seed_grants(number: int) -> None:
 
 
 def seed_reviews(number: int) -> None:
-    write(review_batches(number))
-
-
-def review_batches(number: int) -> Iterator[tuple[list[models.Model], ...]]:
-    version, person, now, queues = seed_version(), owner(), database_now(), seed_queues()
+    queues, now = seed_queues(), database_now()
+    runs = runs_table(Run.Status.WAITING)
+    tasks = Table(Task, step="look", kind="review", status=Task.Status.WAITING, fence=1, attempts=1)
+    levels = [{"group": "", "quorum": 1, "why": ""}]
+    reviews = Table(apps.get_model("reviews", "Review"), status="open", levels=levels)
     for chunk in chunks(range(number), BATCH):
-        runs = [run_of(version, person, Run.Status.WAITING, now - timedelta(seconds=n % 86_400)) for n in chunk]
-        tasks = [waiting(run) for run in runs]
-        yield runs, tasks, [review_of(task, n, queues[n % QUEUES], now) for task, n in zip(tasks, chunk, strict=True)]
+        run_rows = [run_row(now - timedelta(seconds=n % 86_400)) for n in chunk]
+        rows = [{"id": uuid7(), "run_id": run["id"], "started_at": run["started_at"]} for run in run_rows]
+        with transaction.atomic():
+            runs.load(run_rows)
+            tasks.load(rows)
+            reviews.load(review_of(task, n, queues[n % QUEUES], now) for task, n in zip(rows, chunk, strict=True))
 
 
-def waiting(run: Run) -> Task:
-    status, at = Task.Status.WAITING, run.started_at
-    return Task(run=run, step="look", kind="review", status=status, fence=1, attempts=1, started_at=at)
-
-
-def review_of(task: Task, n: int, queue: Any, now: datetime) -> models.Model:
+def review_of(task: dict[str, Any], n: int, queue: Any, now: datetime) -> dict[str, Any]:
     """Due dates reach from two days ago to two weeks ahead, amounts from 1.00 to about 100,000.00."""
     euros = 1 + n * 7_919 % 99_991
-    title, number, vendor = f"Vendor {n % 997} INV-{n:07}", f"INV-{n:07}", f"Vendor {n % 997}"
-    packet = packet_of(task, title, number, vendor, euros)
-    review = apps.get_model("reviews", "Review")
-    return review(
-        task=task,
-        run=task.run,
-        queue=queue,
-        status="open",
-        levels=[{"group": "", "quorum": 1, "why": ""}],
-        title=title,
-        number=number,
-        vendor=vendor,
-        amount_base=euros * 100,
-        amount=f"{euros}.00 EUR",
-        reasons=packet["reasons"],
-        packet=packet,
-        packet_digest=digest(packet),
-        opened_at=task.started_at,
-        due_at=now + timedelta(seconds=n * 6_007 % 1_382_400 - 172_800),
-    )
+    about = {"title": f"Vendor {n % 997} INV-{n:07}", "number": f"INV-{n:07}", "vendor": f"Vendor {n % 997}"}
+    packet = packet_of(task, **about, euros=euros)
+    return {
+        "id": uuid7(),
+        "task_id": task["id"],
+        "run_id": task["run_id"],
+        "queue_id": queue.pk,
+        **about,
+        "amount_base": euros * 100,
+        "amount": f"{euros}.00 EUR",
+        "reasons": packet["reasons"],
+        "packet": packet,
+        "packet_digest": digest(packet),
+        "opened_at": task["started_at"],
+        "due_at": now + timedelta(seconds=n * 6_007 % 1_382_400 - 172_800),
+    }
 
 
-def packet_of(task: Task, title: str, number: str, vendor: str, euros: int) -> dict[str, Any]:
+def packet_of(task: dict[str, Any], title: str, number: str, vendor: str, euros: int) -> dict[str, Any]:
     """A case packet with every part a page reads."""
-    about = {"task": str(task.pk), "run": str(task.run_id), "workflow": OWNER, "workflow_title": "Seeded", "version": 1}
+    about = {
+        "task": str(task["id"]),
+        "run": str(task["run_id"]),
+        "workflow": OWNER,
+        "workflow_title": "Seeded",
+        "version": 1,
+    }
     reason = {"rule": "large", "route": "review", "text": "Large amount.", "values": {"amount_base": euros * 100}}
     empty = ("near", "rules", "differences", "values", "lines", "checks", "documents", "sources", "decisions")
     return {
-        "case": {**about, "round": 1, "step": task.step, "early": False},
+        "case": {**about, "round": 1, "step": "look", "early": False},
         "title": title,
         "question": f"May {number} be paid?",
         "number": number,
