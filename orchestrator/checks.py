@@ -22,6 +22,7 @@ DOTTED = {
     "E009": "RUN_DOCUMENT_PARTS",
     "E010": "INVARIANTS",
     "E011": "POLICY_CHECKS",
+    "E012": "METRICS",
 }
 
 

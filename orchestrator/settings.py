@@ -145,6 +145,7 @@ DOCUMENT_DIR = Path(env("DOCUMENT_DIR", default=str(VAR_DIR / "documents")))
 DOCUMENT_MAX_BYTES = env.int("DOCUMENT_MAX_BYTES", default=25_000_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 BASE_CURRENCY = env("BASE_CURRENCY", default="EUR")
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
 ERP_BASE_URL = env("ERP_BASE_URL", default="")
 
 # Celery carries one message, "there is work"; the database holds every fact.
@@ -202,6 +203,7 @@ SWEEPERS = {
 API_ROUTERS = {"/reviews": "reviews.api.router", "/decisions": "reviews.api.decisions_router"}
 RUN_DOCUMENT_PARTS = {"reviews": "reviews.run_part.reviews_of"}
 INVARIANTS = ["reviews.invariants.INVARIANTS"]
+METRICS = ["reviews.metrics.gauges"]
 POLICY_CHECKS = ["reviews.coverage.uncovered"]
 AGENT_MODULES = ["orchestrator.agents.invoices", "orchestrator.agents.vendors", "orchestrator.agents.payments"]
 QUEUE_NAMES = "reviews.services.queue_names"

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from orchestrator.api import build, not_found
 from orchestrator.health import healthz, readyz
+from orchestrator.metrics import metrics
 from orchestrator.pages import documents, holds, runs, start
 from orchestrator.pages import hooks as incoming
 
@@ -35,4 +36,5 @@ urlpatterns = [
     path("api/v1/<path:rest>", not_found),
     path("healthz", healthz),
     path("readyz", readyz),
+    path("metrics", metrics),
 ]

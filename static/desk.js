@@ -73,5 +73,5 @@
   });
   const lost = on => { const n = $('#offline'); if (n) n.hidden = !on; };
   addEventListener('htmx:sendError', () => lost(true));
-  addEventListener('htmx:afterOnLoad', () => lost(false));
+  addEventListener('htmx:afterOnLoad', e => lost(e.detail.xhr.status === 503));
 })();

@@ -19,7 +19,15 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 # What a developer may have exported for another purpose must not decide what the tests see.
 FOREIGN = ("DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SECURE_PROXY_HEADER", "BASE_CURRENCY", "TIME_ZONE")
 FOREIGN += ("ERP_BASE_URL", "EMAIL_URL", "LLM_PROVIDER", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY")
-FOREIGN += ("DOCUMENT_DIR", "DOCUMENT_MAX_BYTES", "AUDIT_SIGNING_KEY_FILE", "AUDIT_ORIGIN", "DJANGO_SETTINGS_MODULE")
+FOREIGN += (
+    "METRICS_TOKEN",
+    "DATABASE_LIMITS",
+    "DOCUMENT_DIR",
+    "DOCUMENT_MAX_BYTES",
+    "AUDIT_SIGNING_KEY_FILE",
+    "AUDIT_ORIGIN",
+    "DJANGO_SETTINGS_MODULE",
+)
 
 
 def chosen_kind() -> str:
