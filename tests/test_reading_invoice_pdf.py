@@ -178,3 +178,60 @@ def test_uncertain_recognition_lowers_every_confidence():
     lines = ["Rechnung Nr. 4711 vom 13.06.2018", "Nettobetrag  100,00 EUR", "Gesamtbetrag  100,00 EUR"]
     sharp, blurred = (read_invoice_pages([recognised(lines, score=score)]) for score in (0.99, 0.6))
     assert blurred.fields["invoice_number"].confidence < sharp.fields["invoice_number"].confidence
+
+
+@pytest.mark.parametrize("wording", ["Your order", "Ihre Bestellung", "Votre référence", "Uw referentie"])
+def test_what_the_sender_calls_yours_is_order_and_reference_alike(wording):
+    sheet = german_invoice()
+    sheet.parts = [part for part in sheet.parts if "Bestellnummer" not in part and "B-7731" not in part]
+    reading = read(sheet.rows(60, 290, [(f"{wording}:", "AB321")]))
+    assert values(reading, "order_reference", "buyer_reference") == {
+        "order_reference": "AB321",
+        "buyer_reference": "AB321",
+    }
+    assert reading.confidence >= PASS_CONFIDENCE["invoice"]
+
+
+def test_a_plain_order_number_is_not_replaced_by_what_the_sender_calls_yours():
+    reading = read(german_invoice().text(60, 310, "Your reference: Miller"), german_invoice())
+    assert reading.value("order_reference") == "B-7731"
+    again = read(german_invoice().text(60, 310, "Your reference: 99-MILLER"))
+    assert values(again, "order_reference", "buyer_reference") == {
+        "order_reference": "B-7731",
+        "buyer_reference": "99-MILLER",
+    }
+
+
+def untaxed(*more: tuple[str, ...], due: str = "21.05.2024") -> Sheet:
+    """An invoice to a customer abroad: no postcode in the address, no tax."""
+    sheet = Sheet().text(60, 120, "Nordlicht Technik GmbH - Hafenweg 7 - 24103 Kiel", size=7)
+    sheet.rows(60, 160, [("Sampan Trading Ltd.",), ("8 Harbour Road",), ("Wan Chai",), ("Hong Kong",)], step=13)
+    sheet.rows(60, 240, [("Rechnungsnummer", "30064"), ("Rechnungsdatum", "7. Mai 2024"), ("Zahlungsziel", due)])
+    sheet.rows(60, 330, [("Beschreibung", "Menge", "Einzelpreis", "Betrag")], columns=120)
+    sheet.rows(60, 346, [("Wartung", "4", "25,00", "100,00"), ("Anfahrt", "1", "19,50", "19,50")], columns=120)
+    sheet.rows(300, 400, [("Total EUR", "119,50"), *more])
+    return sheet.rows(
+        60, 760, [("Nordlicht Technik GmbH", "USt-IdNr. DE136695976"), ("Hafenweg 7", "IBAN DE02120300000000202051")]
+    )
+
+
+def test_an_invoice_abroad_without_tax_is_net_as_it_is_gross():
+    reading = read(untaxed())
+    assert values(reading, "net_total", "tax_total", "gross_total", "buyer.name") == {
+        "net_total": "119.5",
+        "tax_total": "0",
+        "gross_total": "119.5",
+        "buyer.name": "Sampan Trading Ltd.",
+    }
+    assert reading.confidence >= PASS_CONFIDENCE["invoice"]
+
+
+def test_a_total_beside_a_tax_that_was_not_read_is_not_taken_for_net():
+    reading = read(untaxed(("davon 19 % enthalten", "19,08")))
+    assert reading.value("tax_total") != "0"
+    assert reading.confidence < PASS_CONFIDENCE["invoice"]
+
+
+def test_two_dates_a_usual_term_apart_confirm_each_other():
+    usual, odd = read(untaxed()), read(untaxed(due="23.05.2024"))
+    assert usual.fields["issue_date"].confidence > odd.fields["issue_date"].confidence

@@ -2,6 +2,7 @@
 
 import re
 
+from orchestrator.documents.hybrid import DATA, PAGE
 from orchestrator.documents.reading import Check, Reading
 
 from .findings import Discrepancy, Option
@@ -95,8 +96,11 @@ def pointer_of(reading: Reading, field: str) -> str | None:
 
 
 def _options(reading: Reading, field: str) -> list[Option]:
+    """What each reading said. A PDF with data in it says "data" and "page"; elsewhere the value read is first."""
     found = reading.fields.get(field)
     if found is None:
         return []
+    both = {source: found.readings[source] for source in (DATA, PAGE) if source in found.readings}
     values = {"invoice": found.value} if found.value is not None else {}
-    return [Option(value=value, source=source) for source, value in {**values, **found.readings}.items()]
+    said = both if len(both) > 1 else {**values, **found.readings}
+    return [Option(value=value, source=source) for source, value in said.items()]

@@ -16,6 +16,7 @@ OTHERS = ("due_date", "order_reference", "contract_reference", "buyer_reference"
 MUST_BE_PRINTED = ("invoice_number", "gross_total", "seller.name")
 Severity = Literal["stop", "note"]
 
+DATA, PAGE = "data", "page"  # the names of the two readings, as people see them
 BELIEVED = 0.85  # a page value read with this much confidence contradicts the XML; below, the page was misread
 ON_PAGE = 0.9  # weight of the page's agreement
 
@@ -60,15 +61,23 @@ def merge(xml: Reading, page: Reading, pages: list[Page]) -> Reading:
         if value is None or value.value is None:
             if seen and seen.value and seen.confidence >= BELIEVED and name in (*IDENTITY, "payable", "gross_total"):
                 merged.checks.append(_only_on_page(name, seen))
+                said = {DATA: None, PAGE: seen.value}
+                merged.fields[name] = ReadValue(value=None, passages=seen.passages, readings=said)
             continue
         merged.checks.extend(_compare(name, value, seen, printed))
-    merged.checks.extend(c for c in page.checks if c.id in ("hidden-text", "text-image-differ", "text-over-picture"))
+    merged.checks.extend(check for check in page.checks if check.id in _seen_on_page(xml))
     merged.confidence = _confidence(merged)
     return merged
 
 
+def _seen_on_page(xml: Reading) -> set[str]:
+    """What only the page can show; a wrong account on it where the data names none would be paid to all the same."""
+    seen = {"hidden-text", "text-image-differ", "text-over-picture"}
+    return seen if xml.value("iban") else seen | {"iban-checksum"}
+
+
 def _compare(name: str, value: ReadValue, seen: ReadValue | None, printed: "_Printed") -> list[Check]:
-    value.readings = {**value.readings, "xml": value.value, "page": seen.value if seen else None}
+    value.readings = {**value.readings, DATA: value.value, PAGE: seen.value if seen else None}
     if seen and _same(name, value.value, seen.value):
         value.passages = [*value.passages, *seen.passages]
         value.confidence = round(noisy_or([value.confidence, ON_PAGE * seen.confidence]), 3)

@@ -15,7 +15,7 @@ from .invoice_checks import check_invoice
 from .invoice_pdf_ids import read_iban, read_vat_ids
 from .invoice_pdf_parties import find_blocks, read_names
 from .invoice_pdf_totals import WEIGHTS, InvoiceLine, find_lines, noisy_or, settle_totals
-from .labels import CREDIT_TITLES, KINDS
+from .labels import CREDIT_TITLES, EITHER_REFERENCE, KINDS
 from .labels_values import Candidate, Sheet, read_by_order, read_by_place, value_after
 from .layout import Cell, Page, check_quote
 from .reading import Check, Passage, Reading, ReadValue
@@ -126,18 +126,26 @@ def _codes_and_dates(sheet: Sheet, candidates: list[Candidate]) -> dict[str, Rea
         if name.endswith("_reference"):
             group = [c for c in group if squeeze(c.value) not in numbers] or group
         fields[name] = _agree(sheet, group)
-    _confirm_due_date(fields)
+    _share_reference(fields)
+    _confirm_dates(fields)
     return fields
 
 
-def _confirm_due_date(fields: dict[str, ReadValue]) -> None:
-    """A due date that lies a usual term after the invoice date is hardly a date of something else."""
+def _share_reference(fields: dict[str, ReadValue]) -> None:
+    """ "Your order: AB321" is order and reference alike, unless a plainer label says what the one or the other is."""
+    shared = fields.pop(EITHER_REFERENCE, None)
+    for name in ("order_reference", "buyer_reference") if shared else ():
+        fields.setdefault(name, shared.model_copy(deep=True))
+
+
+def _confirm_dates(fields: dict[str, ReadValue]) -> None:
+    """Two dates that lie a usual term apart are hardly the dates of something else."""
     issued, due = fields.get("issue_date"), fields.get("due_date")
     if issued and due and issued.value and due.value:
         days = (dt.date.fromisoformat(due.value) - dt.date.fromisoformat(issued.value)).days
-        if days in USUAL_TERMS:
-            due.confidence = round(noisy_or([due.confidence, WEIGHTS["term"]]), 3)
-            due.readings["term"] = due.value
+        for date in (issued, due) if days in USUAL_TERMS else ():
+            date.confidence = round(noisy_or([date.confidence, WEIGHTS["term"]]), 3)
+            date.readings["term"] = date.value
 
 
 def _agree(sheet: Sheet, group: list[Candidate]) -> ReadValue:
@@ -168,12 +176,14 @@ def _read_currency(sheet: Sheet) -> ReadValue | None:
     """The currency: named by a label, written at the amounts, or their symbol. A dollar sign alone is not yet USD."""
     votes: Counter[str] = Counter()
     first: dict[str, Passage] = {}
+    spelled: set[str] = set()
     named: set[str] = set()
     for _, row in sheet.rows:
         for index, cell in enumerate(row.cells):
             for match in _CURRENCY.finditer(cell.text):
                 code = match[1] or _SYMBOLS[match[2]]
                 votes[code] += 1
+                spelled |= {match[1]} if match[1] else set()
                 first.setdefault(code, cell.passage(match.start(), match.end()))
                 before = fold(
                     " ".join([*(c.text for c in row.cells[max(0, index - 1) : index]), cell.text[: match.start()]])
@@ -184,7 +194,7 @@ def _read_currency(sheet: Sheet) -> ReadValue | None:
         return None
     code = next(iter(named)) if len(named) == 1 else votes.most_common(1)[0][0]
     written = code in named or re.search(r"\bus dollars?\b", sheet.folded) is not None
-    weights = [0.95] if written else [0.8 if code != "USD" else 0.5]
+    weights = [0.95] if written else [0.9 if {code} == spelled else 0.5 if code == "USD" else 0.8]
     weights += [0.6] if votes[code] >= 2 else []
     weights += [0.4] if votes[code] >= 4 else []
     doubt = (sum(votes.values()) - votes[code]) / sum(votes.values())
@@ -221,10 +231,10 @@ def _line(line: InvoiceLine) -> dict[str, ReadValue]:
 def _missing(reading: Reading) -> Iterable[Check]:
     for name in (*REQUIRED, *EXPECTED):
         if reading.value(name) is None:
-            words = name.replace(".", " ").replace("_", " ")
-            yield Check(
-                id="field-not-found", severity="stop", message=f"No {words} was found on the page.", fields=[name]
-            )
+            words = name.replace(".", " ").replace("_", " ").replace("vat", "VAT")
+            untaxed = name == "seller.vat_id" and reading.value("tax_total") == "0"  # nothing to deduct: no id needed
+            message = f"No {words} was found on the page."
+            yield Check(id="field-not-found", severity="note" if untaxed else "stop", message=message, fields=[name])
 
 
 def _consistency(reading: Reading) -> Iterable[Check]:

@@ -107,7 +107,8 @@ def read_names(sheet: Sheet, blocks: list[Block]) -> dict[str, ReadValue]:
     sellers = _weigh(sheet, proposals["seller"])
     taken = {squeeze(name.text) for name in sellers[:1]}
     if not any(block.party == "buyer" for block in blocks):
-        proposals["buyer"].extend(_with_only_other(list(_addresses(sheet, taken))))
+        found = list(_addresses(sheet, taken)) or list(_abroad(sheet.pages[0]) if sheet.pages else ())
+        proposals["buyer"].extend(_with_only_other(found))
     buyers = [name for name in _weigh(sheet, proposals["buyer"]) if squeeze(name.text) not in taken]
     return {field: _read_name(names) for field, names in (("seller.name", sellers), ("buyer.name", buyers)) if names}
 
@@ -282,6 +283,25 @@ def _addresses(sheet: Sheet, taken: set[str]) -> Iterator[Found]:
                     yield "address", name, places, block[top].score
                     if _is_in_window(page, block):
                         yield "window", name, places, block[top].score
+
+
+def _abroad(page: Page) -> Iterator[Found]:
+    """The address under a sender line that has no postcode we know: at least three lines set tightly."""
+    for index, row in enumerate(page.rows):
+        if not list(_sender_line(row)):
+            continue
+        block: list[Cell] = []
+        for lower in page.rows[index + 1 : index + 12]:
+            cell, above = lower.cells[0], block[-1] if block else row.cells[0]
+            far = (0.9 if block else 10) * cell.height
+            if abs(cell.x0 - row.cells[0].x0) > cell.height or cell.y0 - above.y1 > far:
+                break
+            block.append(cell)
+        if len(block) >= 3 and _may_be_name(block[0]) and not re.search(r"\d", block[0].text):
+            name, places, score = _whole(block[0], *_continued(block))
+            yield "window", name, places, score
+            yield "address", name, places, score
+        return
 
 
 def _with_only_other(found: list[Found]) -> list[Found]:

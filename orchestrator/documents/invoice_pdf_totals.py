@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import product
 
 from .amounts import fold, plain
+from .labels import VAT
 from .labels_values import Candidate, Sheet
 from .layout import Cell, Row
 from .reading import Passage, ReadValue
@@ -21,6 +22,7 @@ MAX_ROWS = 600
 TAX_RATES = {*map(Decimal, [*range(5, 28), "5.5", "7.7", "8.1", "25.5"])}
 _DISCOUNT = re.compile(r"rabatt|skonto|abschlag|discount|remise|korting|rebate")
 
+_TAX = re.compile(rf"(?<!\w)(?:{VAT}|steuern?|tax(?:es)?|taxe)(?![\w-])")
 _RATE = re.compile(r"(?<![\d.,])(\d{1,2}(?:[.,]\d{1,2})?)\s?%")
 
 
@@ -57,6 +59,7 @@ WEIGHTS = {
     "arithmetic": 0.85,
     "taxes": 0.8,
     "lines": 0.75,
+    "untaxed": 0.75,
 }
 
 Book = dict[str, dict[Decimal, Proposal]]
@@ -177,6 +180,7 @@ def settle_totals(sheet: Sheet, candidates: Iterable[Candidate], lines: list[Inv
     book = collect(candidates)
     _add_taxes(book, find_tax_lines(sheet))
     _add_lines(book, lines)
+    _add_untaxed(sheet, book, lines)
     triple = _best_triple(book)
     if triple:
         for role, value in zip(("net_total", "tax_total", "gross_total"), triple, strict=True):
@@ -203,6 +207,23 @@ def _add_lines(book: Book, lines: list[InvoiceLine]) -> None:
     for role in ("line_total", "net_total", "gross_total"):
         if total in book[role]:
             add(book, role, total, "lines")
+
+
+def _add_untaxed(sheet: Sheet, book: Book, lines: list[InvoiceLine]) -> None:
+    """An invoice that speaks of no tax at all and whose lines make its one total: that total is net as well."""
+    total = sum((line.net_amount for line in lines), Decimal(0))
+    if not lines or book["net_total"] or book["tax_total"] or total not in book["gross_total"]:
+        return
+    if not any(_speaks_of_tax(sheet, row) for _, row in sheet.rows):
+        add(book, "net_total", total, "lines")
+        add(book, "tax_total", Decimal(0), "untaxed")
+
+
+def _speaks_of_tax(sheet: Sheet, row: Row) -> bool:
+    """Whether a row names a rate of tax, or a tax beside an amount."""
+    if any(Decimal(rate.replace(",", ".")) in TAX_RATES for rate in _RATE.findall(row.text)):
+        return True
+    return bool(_TAX.search(fold(row.text)) and sheet.amounts(row.text))
 
 
 def _best_triple(book: Book) -> tuple[Decimal, Decimal, Decimal] | None:
@@ -293,7 +314,7 @@ def _settle_line_total(book: Book, chosen: dict[str, Proposal | None]) -> None:
     if line_total and line_total.value in (net.value - change, net.value):
         line_total.sources["arithmetic"] = WEIGHTS["arithmetic"]
     elif not line_total:
-        chosen["line_total"] = Proposal(net.value - change, {"net": 0.97 * net.support()}, net.passages, net.score)
+        chosen["line_total"] = Proposal(net.value - change, {"net": net.support()}, net.passages, net.score)
 
 
 def _read_value(rivals: dict[Decimal, Proposal], proposal: Proposal) -> ReadValue:

@@ -26,6 +26,9 @@ INVOICE = r"(?:rechnungs?|invoice|facture|factuur|beleg|faktura|document|bill)"
 PAID = r"(?:anzahlung(?:en)?|acomptes?|prepaid|prepayment|deposit|voorschot|aanbetaling|payments? received)"
 VAT = r"(?:ust|mwst|umsatzsteuer|mehrwertsteuer|vat|tva|btw|sales tax|gst)\.?"
 
+# What a sender calls "your order" or "your reference": the number of an order to some, their customer's own to others.
+EITHER_REFERENCE = "either_reference"
+
 _PATTERNS: dict[str, tuple[str, ...]] = {
     "invoice_number": (
         rf"{INVOICE}{NUMBER}",
@@ -46,6 +49,10 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     "buyer_reference": (
         r"referenz des kaufers|kauferreferenz|buyer'?s? reference|leitweg-?id|reference acheteur|code service",
         r"kunden-?referenz|customer reference|klantreferentie|uw kenmerk|ihr zeichen",
+    ),
+    EITHER_REFERENCE: (
+        r"votre (?:reference|commande)|your (?:reference|order|ref\.?)|ihre (?:bestellung|referenz)"
+        r"|uw (?:referentie|order)",
     ),
     "issue_date": (
         rf"(?:{INVOICE})\s?-?\s?(?:datum|date|dd\.?)",
@@ -127,9 +134,6 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
 }
 
 _UNSURE: dict[str, tuple[str, ...]] = {
-    "order_reference": (
-        r"votre (?:reference|commande)|your (?:reference|order|ref\.?)|ihre (?:bestellung|referenz)|uw referentie",
-    ),
     "invoice_number": (r"(?:rechnung|invoice|facture|factuur)",),
     "issue_date": (r"date|datum",),
 }
@@ -146,6 +150,7 @@ KINDS: dict[str, Kind] = {
     "order_reference": "code",
     "contract_reference": "code",
     "buyer_reference": "code",
+    EITHER_REFERENCE: "code",
     "issue_date": "date",
     "due_date": "date",
     **dict.fromkeys(
