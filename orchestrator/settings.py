@@ -195,6 +195,7 @@ STEP_HANDLERS = {
 # What the sweeper looks after besides the engine's own tasks: {name: dotted path of a function returning a count}.
 SWEEPERS = {
     "overdue_reviews": "reviews.services.sweep_reviews",
+    "measured": "reviews.measured.sweep",
     "waits": "orchestrator.waits.sweep",
     "families": "orchestrator.family.sweep",
     "webhooks": "orchestrator.webhooks_out.sweep",

@@ -39,7 +39,7 @@ def lines(case: Case) -> list[dict[str, Any]]:
                 name: _value(case, read, _pointer(case, step, f"lines.{index}.{name}")) for name, read in line.items()
             }
             own = line.get("id") or {}
-            found.append({**columns, "id": own.get("value") or str(index + 1)})
+            found.append({**columns, "id": own.get("value") or str(index + 1), "step": step})
     return found
 
 

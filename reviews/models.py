@@ -184,6 +184,8 @@ class Review(models.Model):
     settled_at = models.DateTimeField(null=True)
     undo_until = models.DateTimeField(null=True, help_text="Until then the settled answer may be taken back.")
     answer = models.JSONField(default=dict, help_text="What was settled: verdict, corrections, target, by whom.")
+    rules = models.CharField(max_length=300, null=True, help_text="The rules that stopped it: what makes cases alike.")
+    measured_at = models.DateTimeField(null=True, help_text="When its outcome was counted (measured.py).")
 
     objects = ReviewQuerySet.as_manager()
 
@@ -205,6 +207,17 @@ class Review(models.Model):
             models.Index(fields=["queue", "status", "due_at", "id"], name="review_inbox"),
             models.Index(fields=["run"], name="review_by_run"),
             models.Index(fields=["number"], name="review_number"),
+            models.Index(
+                fields=["undo_until"],
+                name="review_to_measure",
+                condition=Q(undo_until__isnull=False, measured_at__isnull=True),
+            ),
+            models.Index(
+                fields=["vendor", "-settled_at"], name="review_past_vendor", condition=Q(settled_at__isnull=False)
+            ),
+            models.Index(
+                fields=["rules", "-settled_at"], name="review_past_rules", condition=Q(settled_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -213,6 +226,34 @@ class Review(models.Model):
     @property
     def is_live(self) -> bool:
         return self.status in self.LIVE
+
+
+class Measured(models.Model):
+    """How often what was said held, counted from final answers: a field an agent read (by the score it gave, in tenths)
+    or a rule that asked for a person. `sampled` is the share of it that the quality sample drew."""
+
+    class Kind(models.TextChoices):
+        FIELD = "field", "a field an agent read"
+        RULE = "rule", "a rule that asked for a person"
+
+    workflow = models.CharField(max_length=60)
+    kind = models.CharField(max_length=5, choices=Kind)
+    actor = models.CharField(max_length=120, help_text="The agent or the policy, whatever its version.")
+    name = models.CharField(max_length=120, help_text="The field or the rule.")
+    tenth = models.PositiveSmallIntegerField(default=0, help_text="0 to 9: the score was in this tenth.")
+    seen = models.PositiveIntegerField(default=0)
+    held = models.PositiveIntegerField(default=0)
+    sampled_seen = models.PositiveIntegerField(default=0)
+    sampled_held = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workflow", "kind", "actor", "name", "tenth"], name="measured_once"),
+            models.CheckConstraint(condition=Q(held__lte=F("seen")), name="held_of_those_seen"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.name}: {self.held} of {self.seen}"
 
 
 class Approval(models.Model):

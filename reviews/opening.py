@@ -54,6 +54,7 @@ def open_review(*, task: Task, queue: Queue, built: Built, now: datetime) -> Rev
         amount_base=built.exposure,
         amount=f"{amount['amount']} {amount['currency']}"[:40] if amount else "",
         reasons=packet["reasons"],
+        rules=rules_of(packet["reasons"]),
         packet=packet,
         packet_digest=built.digest,
         policy_digest=effects.policy_digest_of(task.run),
@@ -64,6 +65,11 @@ def open_review(*, task: Task, queue: Queue, built: Built, now: datetime) -> Rev
     rules = [reason["rule"] for reason in review.reasons]
     told(review, "review.opened", SYSTEM, digest=built.digest, rules=rules, levels=[v["group"] for v in review.levels])
     return review
+
+
+def rules_of(reasons: Iterable[Mapping[str, Any]]) -> str:
+    """The rules that stopped a case, as one word: cases with the same are alike."""
+    return " ".join(sorted({reason["rule"] for reason in reasons}))[:300]
 
 
 def due_at(run: Run, queue: Queue, now: datetime) -> datetime:
