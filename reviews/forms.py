@@ -1,7 +1,11 @@
 """Forms of the desk's own pages."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import forms
 
+from . import keys
 from .models import Preference
 
 UNDO = [(5, "5 seconds"), (10, "10 seconds"), (30, "30 seconds"), (60, "1 minute")]
@@ -23,7 +27,28 @@ class PreferenceForm(forms.ModelForm):
 
     class Meta:
         model = Preference
-        fields = ["theme", "undo_seconds", "single_keys", "auto_next"]
+        fields = ["theme", "density", "undo_seconds", "single_keys", "auto_next"]
+
+
+class KeysForm(forms.Form):
+    """A field for each shortcut a person may put on another key; empty means its usual one."""
+
+    def __init__(self, *args: Any, chosen: Mapping[str, str], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        for key in keys.KEYS:
+            box = forms.TextInput(attrs={"size": 2, "autocomplete": "off", "autocapitalize": "none"})
+            self.fields[key.name] = forms.CharField(
+                required=False, max_length=1, label=key.does.capitalize(), initial=chosen.get(key.name, ""), widget=box
+            )
+            self.fields[key.name].widget.attrs["placeholder"] = key.default.upper()
+
+    def clean(self) -> dict[str, str]:
+        """{shortcut: key} of those that were moved, in lower case."""
+        given = {name: (value or "").lower() for name, value in super().clean().items()}
+        moved = {name: value for name, value in given.items() if value and value != keys.BY_NAME[name].default}
+        for name, objection in keys.objections(moved):
+            self.add_error(name, objection)
+        return moved
 
 
 class TextForm(forms.Form):

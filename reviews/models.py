@@ -382,10 +382,16 @@ class Preference(models.Model):
         LIGHT = "light", "light"
         DARK = "dark", "dark"
 
+    class Density(models.TextChoices):
+        ROOMY = "roomy", "roomy"
+        DENSE = "dense", "dense: more rows on a page"
+
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="preference")
     undo_seconds = models.PositiveSmallIntegerField(default=10)
     theme = models.CharField(max_length=10, choices=Theme, default=Theme.SYSTEM)
+    density = models.CharField(max_length=10, choices=Density, default=Density.ROOMY)
     single_keys = models.BooleanField(default=True)
+    keymap = models.JSONField(default=dict, blank=True, help_text="{shortcut: key} of those that were moved (keys.py).")
     auto_next = models.BooleanField(default=True)
 
     def __str__(self) -> str:

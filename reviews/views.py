@@ -21,9 +21,10 @@ from orchestrator.models import PolicyRule, Workflow
 from . import inbox, services
 from .case_page import worst_look
 from .errors import Conflict, NotAllowed
-from .forms import PreferenceForm
+from .forms import KeysForm, PreferenceForm
 from .inbox import BANDS, SORTS, Sight, Wanted, newest_review
 from .insights import by_workflow
+from .keys import bindings
 from .models import Review
 from .preferences import save_preference
 from .templatetags.desk import reader_of
@@ -142,12 +143,13 @@ def with_query(path: str, wanted: Wanted) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def me(request: Request) -> HttpResponse:
     liked, _ = reader_of(request)
-    form = PreferenceForm(request.POST or None, instance=liked)
-    if request.method == "POST" and form.is_valid():
-        save_preference(actor=request.user, **form.cleaned_data)
+    posted = request.POST if request.method == "POST" else None
+    form, moved = PreferenceForm(posted, instance=liked), KeysForm(posted, chosen=liked.keymap, prefix="key")
+    if posted is not None and form.is_valid() and moved.is_valid():
+        save_preference(actor=request.user, keymap=moved.cleaned_data, **form.cleaned_data)
         messages.success(request, "Saved.")
         return redirect("me")
-    return render(request, "me/me.html", {"form": form}, status=422 if form.errors else 200)
+    return render(request, "me/me.html", {"form": form, "keys": moved}, status=422 if posted is not None else 200)
 
 
 @login_required
@@ -159,4 +161,6 @@ def insights(request: Request) -> HttpResponse:
 @login_required
 @require_safe
 def keys(request: Request) -> HttpResponse:
-    return render(request, "help/keys.html", {"single_keys": reader_of(request)[0].single_keys})
+    liked, _ = reader_of(request)
+    pages = [(page, list(found)) for page, found in groupby(bindings(liked.keymap), key=lambda one: one.key.page)]
+    return render(request, "help/keys.html", {"single_keys": liked.single_keys, "pages": pages})

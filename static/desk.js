@@ -24,6 +24,9 @@
     const s = $('.sheet'); if (!s) return false;
     s.dataset.zoom = Math.min(Math.max(+(s.dataset.zoom ?? 0) + d, -1), 3); return true;
   };
+  const moved = JSON.parse(root.dataset.keymap ?? '{}'); // a person's own keys: {pressed: the usual one}
+  const label = () => { for (const [on, usual] of Object.entries(moved)) if (usual) for (const x of all(`[data-key="${CSS.escape(usual)}"]`)) { const b = $('kbd', x.closest('label,[role=search]') ?? x); if (b) b.textContent = on.toUpperCase(); } };
+  label();
   let swapped = 0; // a key meant for the case that has just left must not act on the one that came
   const moves = { j: () => move(1), k: () => move(-1), n: () => mark(1), p: () => mark(-1), '+': () => zoom(1), '-': () => zoom(-1) };
 
@@ -32,7 +35,8 @@
     const t = e.target, ctrl = e.ctrlKey || e.metaKey, off = root.dataset.keys === 'off';
     if (e.key === 'Escape' && typing(t)) return t.blur();
     if (e.altKey || (ctrl && e.key !== 'Enter') || (!ctrl && (off || typing(t)))) return;
-    const k = ctrl ? 'ctrl+enter' : e.key.length === 1 ? e.key.toLowerCase() : e.key;
+    let k = ctrl ? 'ctrl+enter' : e.key.length === 1 ? e.key.toLowerCase() : e.key;
+    k = moved[k] ?? k; if (!k) return;
     if (e.repeat && !/^[jknp]$/.test(k)) { if (/^[a-z.]$|enter$/i.test(k)) e.preventDefault(); return; } // a held key must never decide twice
     if (Date.now() - swapped < 400 && /^(ctrl\+enter|Enter|[a-z])$/.test(k)) return e.preventDefault();
     if (k === 'Enter' && t.closest('a,button,summary,input,select')) return;
@@ -64,6 +68,7 @@
   });
   addEventListener('htmx:afterSettle', e => {
     const el = e.target; // what came, not what it took the place of
+    label();
     if (el.matches?.('main,body,#decision')) { // a new case, an error summary, a conflict
       swapped = Date.now();
       const f = $('[data-focus]', el) ?? (el.matches('body') && $('h1', el)); if (f) { if (f.tabIndex < 0) f.tabIndex = -1; f.focus({ preventScroll: !el.matches('#decision') && !f.matches('.note') }); }

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from orchestrator.models import Hold
 from reviews import inbox
+from reviews.keys import translation
 from reviews.models import Preference
 
 register = template.Library()
@@ -48,6 +49,8 @@ class Desk:
 
     theme: str = ""
     keys: bool = True
+    keymap: str = ""
+    dense: bool = False
     name: str = ""
     area: str = ""
     waiting: str = ""
@@ -69,6 +72,8 @@ def chrome(context: template.Context) -> Desk:
     return Desk(
         theme="" if liked.theme == Preference.Theme.SYSTEM else liked.theme,
         keys=liked.single_keys,
+        keymap=json.dumps(translation(liked.keymap)) if liked.keymap else "",
+        dense=liked.density == Preference.Density.DENSE,
         name=user.get_full_name() or user.get_username(),
         area=AREAS.get(first, first),
         waiting=context["waiting"] if "waiting" in context else inbox.waiting(user),
