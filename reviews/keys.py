@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-EVERYWHERE, QUEUE, CASE, LISTS = "Everywhere", "Queue", "Case", "Runs and trail"
+EVERYWHERE, QUEUE, CASE = "Everywhere", "Queue", "Case"
 # Enter, Esc and digits keep their meaning; so does Ctrl with Enter, which records.
 FIXED = frozenset("123456789")
 
