@@ -54,6 +54,8 @@ KINDS: dict[str, str] = {
     "review.differed": "Two people answered differently",
     "review.takeover_asked": "Asked to take a case over",
     "review.reversal_asked": "Reversal of a decision asked for",
+    "review.snoozed": "Case put aside until a time",
+    "review.woken": "Case taken back before its time",
     "decide.refused": "Answer refused",
     "access.refused": "Access refused",
     "effect.authorised": "Effect authorised",

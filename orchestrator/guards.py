@@ -113,3 +113,10 @@ def no_approval_by_the_requester() -> migrations.RunPython:
         _drop(editor, table, name)
 
     return migrations.RunPython(guard, release)
+
+
+def lift_approval_guard() -> migrations.RunPython:
+    """Before a migration that rebuilds the table of reviews on SQLite, which the trigger reads: put it back with
+    `no_approval_by_the_requester()`."""
+    guard = no_approval_by_the_requester()
+    return migrations.RunPython(guard.reverse_code, guard.code)

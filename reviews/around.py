@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from orchestrator.permissions import AUDITORS, granted_each
 
-from .inbox import ORDERS, Sight, Wanted, behind, key_of, narrowed, ordered, rows_of
+from .inbox import ORDERS, Before, Behind, Sight, Wanted, key_of, narrowed, rows_of
 from .models import Queue, Review
 from .permissions import SEES
 
@@ -26,11 +26,10 @@ def neighbours(sight: Sight, wanted: Wanted, review: Review) -> tuple[Review | N
     """(before, after) of the list, in one statement; they need not be the reader's to decide."""
     now, order = timezone.now(), ORDERS[wanted.sort]
     key = key_of(review, order, now)
-    rows = narrowed(rows_of(sight, wanted.view, now), wanted).exclude(task_id=review.task_id)
-    rows = ordered(rows, wanted.sort, now).defer("packet")
-    against = tuple(name[1:] if name.startswith("-") else f"-{name}" for name in order)
-    after, before = rows.filter(behind(order, key)), rows.order_by(*against).filter(behind(against, key))
-    one = [after.values("pk")[:1], before.values("pk")[:1]]
+    rows = narrowed(rows_of(sight, wanted.view, now), wanted).exclude(task_id=review.task_id).defer("packet")
+    after, before = rows.filter(Behind(order, key)), rows.filter(Before(order, key))
+    against = [f"-{name}" for name in order]
+    one = [after.order_by(*order).values("pk")[:1], before.order_by(*against).values("pk")[:1]]
     behind_it = Exists(Review.objects.filter(pk=OuterRef("pk"), pk__in=one[0]))
     found: QuerySet[Any] = (
         Review.objects.filter(Q(pk__in=one[0]) | Q(pk__in=one[1])).annotate(behind=behind_it).only("task_id", "title")

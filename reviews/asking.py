@@ -12,7 +12,7 @@ from orchestrator import permissions
 
 from .claiming import current_account, hand_to, locked, move_up, refusals_recorded
 from .errors import Conflict, Invalid, NotAllowed
-from .models import Approval, Review
+from .models import Approval, Review, band_of
 from .opening import told
 from .settling import corrected_round
 from .transitions import LIVE, move_reviews
@@ -95,7 +95,8 @@ def answer(*, review_id: UUID, actor: Any, text: str) -> Approval:
             raise NotAllowed("asked", "Somebody else was asked.")
         question = review.approvals.filter(verdict="ask").last()
         due = review.due_at + (now - question.at)
-        move_reviews([review.pk], LIVE, Review.Status.OPEN, asked=None, due_at=due, delegated_to=question.reviewer)
+        values = {"asked": None, "due_at": due, "band": band_of(due, now), "delegated_to": question.reviewer}
+        move_reviews([review.pk], LIVE, Review.Status.OPEN, **values)
         told(review, "review.answered", person(user), text=text)
         return Approval.objects.create(
             id=uuid7(),

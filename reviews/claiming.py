@@ -13,14 +13,15 @@ from orchestrator import engine, permissions
 
 from . import policies
 from .errors import Conflict, Held, Invalid, NotAllowed
-from .models import Draft, Review
+from .models import BAND_LIMITS, Draft, Review, band_of
 from .opening import reload, told
 from .packet import name_of
 from .permissions import allowed, level_of, sees, standing_of, verdicts_of
-from .transitions import LIVE, move_reviews
+from .transitions import AWAKE, LIVE, move_reviews
 
 CLAIM = timedelta(minutes=15)
 BATCH = 100
+MOST_REGROUPED = 5_000
 
 
 @transaction.atomic
@@ -78,10 +79,22 @@ def claim(*, review_id: UUID, actor: Any) -> Review:
             permit(user, review, policies.APPROVE)
         held_by_other(review, user, now)
         again = review.claimed_by_id == user.pk
+        wake_up(review, now)
         move_reviews([review.pk], [review.status], Review.Status.CLAIMED, claimed_by=user, claimed_until=now + CLAIM)
         if not again:
             told(review, "review.claimed", person(user))
         return reload(review.pk, review.run)
+
+
+def wake_up(review: Review, now: datetime) -> bool:
+    """Ends a snooze before its time, and gives back what of it has put off the due time. False: it was awake."""
+    if review.snoozed_until is None or review.snoozed_until <= now:
+        return False
+    if review.snooze_moved_due:
+        review.due_at -= review.snoozed_until - now
+    Review.objects.filter(pk=review.pk).update(**AWAKE, due_at=review.due_at, band=band_of(review.due_at, now))
+    review.snoozed_until = None
+    return True
 
 
 def release(*, review_id: UUID, actor: Any) -> Review:
@@ -151,10 +164,23 @@ def save_draft(*, task_id: UUID, actor: Any, data: Mapping[str, Any]) -> Draft:
 def sweep_overdue(*, now: datetime) -> int:
     """Reviews past their time go up to the queue theirs escalates to, or are noted as overdue where there is none;
     claims that ran out are given back. Returns how many changed. The clock stands still while a question is open."""
-    late = Review.objects.live().filter(due_at__lte=now, overdue_at=None, asked=None).values_list("pk", flat=True)
+    late = Review.objects.listed().filter(due_at__lte=now, overdue_at=None, asked=None).values_list("pk", flat=True)
     lapsed = Review.objects.filter(status=Review.Status.CLAIMED, claimed_until__lt=now).values_list("pk", flat=True)
     found = [(pk, _lapse) for pk in lapsed[:BATCH]] + [(pk, _overdue) for pk in late[:BATCH]]
     return sum(_in_its_own_transaction(pk, change, now) for pk, change in found)
+
+
+def regroup(*, now: datetime) -> int:
+    """Reviews that have come nearer to their time move to their due band. Rows somebody works on wait for the next
+    pass; the nearest first, since each may have passed several."""
+    return sum(_regrouped(band, now) for band in range(len(BAND_LIMITS)))
+
+
+@transaction.atomic
+def _regrouped(band: int, now: datetime) -> int:
+    nearer = Review.objects.filter(band__gt=band, due_at__lte=now + BAND_LIMITS[band])
+    found = nearer.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)
+    return Review.objects.filter(pk__in=list(found[:MOST_REGROUPED]), band__gt=band).update(band=band)
 
 
 @transaction.atomic
@@ -185,5 +211,6 @@ def move_up(review: Review, now: datetime) -> None:
     """The same round goes on in the queue above, with that queue's time; signatures stay."""
     above = review.queue.escalates_to
     due = now + timedelta(minutes=above.policy.sla_minutes)
-    move_reviews([review.pk], LIVE, Review.Status.ESCALATED, queue=above, due_at=due, delegated_to=None)
+    values = {"queue": above, "due_at": due, "band": band_of(due, now), "delegated_to": None}
+    move_reviews([review.pk], LIVE, Review.Status.ESCALATED, **values)
     review.status, review.queue, review.due_at = Review.Status.ESCALATED, above, due

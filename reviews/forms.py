@@ -1,9 +1,11 @@
 """Forms of the desk's own pages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from . import keys
 from .models import Preference
@@ -55,3 +57,45 @@ class TextForm(forms.Form):
     """An answer in words to a question asked about a case."""
 
     text = forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 4}), label="Your answer")
+
+
+def morning(now: datetime, days: int) -> datetime:
+    """Nine o'clock, so many days ahead, where the server's people are."""
+    local = timezone.localtime(now).replace(tzinfo=None, hour=9, minute=0, second=0, microsecond=0)
+    return timezone.make_aware(local + timedelta(days=days))
+
+
+OWN_TIME = "at"
+SNOOZES: Mapping[str, tuple[str, Callable[[datetime], datetime]]] = {
+    "hour": ("In 1 hour", lambda now: now + timedelta(hours=1)),
+    "hours": ("In 4 hours", lambda now: now + timedelta(hours=4)),
+    "tomorrow": ("Tomorrow, 9:00", lambda now: morning(now, 1)),
+    "monday": ("Monday, 9:00", lambda now: morning(now, 7 - timezone.localtime(now).weekday())),
+}
+
+
+class SnoozeForm(forms.Form):
+    """Until when a case is put aside: one of a few times, or one of the person's own."""
+
+    until = forms.ChoiceField(
+        choices=[*((name, words) for name, (words, _) in SNOOZES.items()), (OWN_TIME, "At this time")],
+        initial="tomorrow",
+        label="Until",
+    )
+    at = forms.DateTimeField(
+        required=False,
+        label="Date and time",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if given.get("until") == OWN_TIME and not given.get("at") and "at" not in self.errors:
+            self.add_error("at", "Choose a date and time.")
+        return given
+
+    @property
+    def time(self) -> datetime:
+        chosen = self.cleaned_data["until"]
+        return self.cleaned_data["at"] if chosen == OWN_TIME else SNOOZES[chosen][1](timezone.now())

@@ -9,27 +9,20 @@ from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 from django.db.models.fields.json import KeyTransform
-from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.utils import timezone
 
 from orchestrator.permissions import AUDITORS, granted, may
 
-from .models import Approval, Queue, Review, ReviewQuerySet
+from .models import URGENCY, Approval, Queue, Review, ReviewQuerySet, band_of
 from .permissions import SEES
 
 PAGE = 50
 MOST = 1_000  # counted no further: beyond it "more than" is all a reader needs
-NO_AMOUNT = -(2**62)  # sorts behind every amount
-BANDS = ("Overdue", "Due within 2 hours", "Due within 24 hours", "Later")
 SORTS = {"due": "By due band, then exposure", "oldest": "Oldest first", "exposure": "Largest exposure"}
-ORDERS = {
-    "due": ("band", "-exposure", "due_at", "id"),
-    "oldest": ("opened_at", "id"),
-    "exposure": ("-exposure", "id"),
-}
+ORDERS = {"due": URGENCY, "oldest": ("opened_at", "id"), "exposure": ("rank", "id")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +121,6 @@ def narrowed(rows: ReviewQuerySet, wanted: Wanted) -> ReviewQuerySet:
     return rows
 
 
-def ordered(rows: ReviewQuerySet, sort: str, now: datetime) -> ReviewQuerySet:
-    rows = rows.by_urgency(now).annotate(exposure=Coalesce("amount_base", NO_AMOUNT))
-    return rows.order_by(*ORDERS[sort])
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
     """Rows of one page with their due bands; `next` is the cursor of the page behind it, or empty."""
@@ -143,61 +131,66 @@ class Page:
 
 
 def read_page(sight: Sight, wanted: Wanted) -> Page:
-    """One page by key. Due bands are as of the first page's time, which the cursor carries: no row is skipped."""
-    now, key = read_cursor(wanted)
-    rows = ordered(narrowed(rows_of(sight, wanted.view, now), wanted), wanted.sort, now)
-    if key:
-        rows = rows.filter(behind(ORDERS[wanted.sort], key))
+    """One page by key: whatever comes or goes meanwhile, no row that stays in its place is skipped or repeated."""
+    now, order = timezone.now(), ORDERS[wanted.sort]
+    rows = narrowed(rows_of(sight, wanted.view, now), wanted).order_by(*order)
+    if key := read_cursor(wanted):
+        rows = rows.filter(Behind(order, key))
     rows = rows.select_related("run__version__workflow", "queue", "claimed_by", "asked").defer("packet")
     found = list(rows.annotate(differences=KeyTransform("differences", "packet"))[: PAGE + 1])
     shown = found[:PAGE]
-    return Page(shown, cursor_of(shown[-1], wanted.sort, now) if len(found) > PAGE else "", now.isoformat())
+    return Page(shown, cursor_of(shown[-1], wanted.sort) if len(found) > PAGE else "", now.isoformat())
 
 
-def behind(order: Sequence[str], key: Sequence[Any]) -> Q:
-    """Rows after `key` in `order`: greater in the first field that differs (less, where it descends)."""
-    found, same = Q(), Q()
-    for name, value in zip(order, key, strict=True):
-        field_, op = (name[1:], "lt") if name.startswith("-") else (name, "gt")
-        found |= same & Q(**{f"{field_}__{op}": value})
-        same &= Q(**{field_: value})
-    return found
+class Behind(Func):
+    """The condition that a row stands after `key` in `order`, as one comparison of rows, which an index answers."""
+
+    output_field = BooleanField()
+    sign = ">"
+
+    def __init__(self, order: Sequence[str], key: Sequence[Any]) -> None:
+        fields: list[Any] = [Review._meta.get_field(name) for name in order]
+        values = [Value(value, field) for value, field in zip(key, fields, strict=True)]
+        super().__init__(*map(F, order), *values)
+
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> Any:
+        parts, params = zip(*map(compiler.compile, self.source_expressions), strict=True)
+        half = len(parts) // 2
+        left, right = ", ".join(parts[:half]), ", ".join(parts[half:])
+        return f"({left}) {self.sign} ({right})", [value for values in params for value in values]
 
 
-def cursor_of(row: Review, sort: str, now: datetime) -> str:
-    values = [getattr(row, name.lstrip("-")) for name in ORDERS[sort]]
-    return "~".join([now.isoformat(), *(v.isoformat() if isinstance(v, datetime) else str(v) for v in values)])
+class Before(Behind):
+    sign = "<"
+
+
+def cursor_of(row: Review, sort: str) -> str:
+    values = [getattr(row, name) for name in ORDERS[sort]]
+    return "~".join(v.isoformat() if isinstance(v, datetime) else str(v) for v in values)
 
 
 READERS: Mapping[str, Callable[[str], Any]] = {
     "band": int,
-    "exposure": int,
+    "rank": int,
     "due_at": datetime.fromisoformat,
     "opened_at": datetime.fromisoformat,
     "id": UUID,
 }
 
 
-def read_cursor(wanted: Wanted) -> tuple[datetime, list[Any]]:
-    """(as of, key); a cursor nobody made begins at the first page."""
-    as_of, *parts = wanted.cursor.split("~")
-    names = [name.lstrip("-") for name in ORDERS[wanted.sort]]
+def read_cursor(wanted: Wanted) -> list[Any]:
+    """The key; a cursor nobody made begins at the first page."""
+    names = ORDERS[wanted.sort]
     try:
-        key = [READERS[name](part) for name, part in zip(names, parts, strict=True)]
-        return datetime.fromisoformat(as_of), key
+        return [READERS[name](part) for name, part in zip(names, wanted.cursor.split("~"), strict=True)]
     except ValueError:
-        return timezone.now(), []
+        return []
 
 
 def key_of(row: Review, order: Sequence[str], now: datetime) -> list[Any]:
-    """Where a row stands in an order, worked out as the database does (Review.by_urgency)."""
-    limits = (now, now + timedelta(hours=2), now + timedelta(hours=24))
-    worked_out = {
-        "band": sum(row.due_at > limit for limit in limits),
-        "exposure": NO_AMOUNT if row.amount_base is None else row.amount_base,
-    }
-    names = (name.lstrip("-") for name in order)
-    return [worked_out[name] if name in worked_out else getattr(row, name) for name in names]
+    """Where a row stands in an order; one that is no longer live, where it would stand."""
+    band = band_of(row.due_at, now) if row.band is None else row.band
+    return [band if name == "band" else getattr(row, name) for name in order]
 
 
 def views_of(sight: Sight, now: datetime) -> list[View]:
@@ -233,16 +226,13 @@ def waiting(user: Any) -> str:
 
 def next_of(sight: Sight, wanted: Wanted, *, after: Review | None = None, backwards: bool = False) -> Review | None:
     """The case behind (or before) `after` in the list it was opened from; without `after`, the first."""
-    now = timezone.now()
-    rows = ordered(narrowed(rows_of(sight, wanted.view, now), wanted), wanted.sort, now).defer("packet")
+    now, order = timezone.now(), ORDERS[wanted.sort]
+    rows = narrowed(rows_of(sight, wanted.view, now), wanted).order_by(*order).defer("packet")
     if after is None:
         return rows.first()
-    order = ORDERS[wanted.sort]
-    key = key_of(after, order, now)
-    if backwards:
-        order = tuple(name[1:] if name.startswith("-") else f"-{name}" for name in order)
-        rows = rows.order_by(*order)
-    return rows.exclude(task_id=after.task_id).filter(behind(order, key)).first()
+    side = rows.order_by(*(f"-{name}" for name in order)) if backwards else rows
+    place = (Before if backwards else Behind)(order, key_of(after, order, now))
+    return side.exclude(task_id=after.task_id).filter(place).first()
 
 
 RELATED = ("run__version__workflow", "run__started_by", "queue__policy", "task", "claimed_by", "asked", "delegated_to")

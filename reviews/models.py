@@ -7,8 +7,8 @@ from typing import Any, Self
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
-from django.db.models.functions import Now
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Coalesce, Now
 
 from audit.ids import uuid7
 from orchestrator import permissions
@@ -30,6 +30,12 @@ class ReviewPolicy(models.Model):
     sla_minutes = models.PositiveIntegerField(default=480, help_text="Due this long after a case arrives.")
     validity_hours = models.PositiveIntegerField(default=24, help_text="A page opened longer ago cannot decide.")
     max_rounds = models.PositiveSmallIntegerField(default=5, help_text="How often a case may be sent back.")
+    snooze_stops_clock = models.BooleanField(
+        default=False, help_text="A snoozed case is due so much later; otherwise it comes back at the latest when due."
+    )
+    bulk_approve = models.BooleanField(
+        default=False, help_text="Cases in which nothing differs may be approved several at a time."
+    )
     recommendation = models.CharField(max_length=12, choices=Recommendation, default=Recommendation.AFTER_CHOICE)
     blind = models.BooleanField(
         default=False,
@@ -123,27 +129,40 @@ class ReviewStatus(models.TextChoices):
     WITHDRAWN = "withdrawn", "withdrawn"
 
 
+BANDS = ("Overdue", "Due within 2 hours", "Due within 24 hours", "Later")
+BAND_LIMITS = (timedelta(0), timedelta(hours=2), timedelta(hours=24))  # due at most so far ahead
+NO_AMOUNT = 2**62  # stands behind every amount
+LISTED = Q(band__isnull=False)
+URGENCY = ("band", "rank", "due_at", "id")
+
+
+def band_of(due_at: datetime, now: datetime) -> int:
+    """Index into BANDS."""
+    return sum(due_at > now + limit for limit in BAND_LIMITS)
+
+
 class ReviewQuerySet(models.QuerySet["Review"]):
     def live(self) -> Self:
         return self.filter(status__in=Review.LIVE)
 
-    def inbox_for(self, user: Any, queues: Collection[str] | None = None) -> Self:
-        """Live reviews this person may take: of queues they may decide in, handed or put to them, not held by others,
-        never of a run they started, nor signed by them already. `queues`: keys of those they may decide in, where
-        the caller has just read them."""
-        queues = permissions.granted(user, Queue, ["decide"]) if queues is None else queues
-        mine = Q(queue__in=queues, asked=None) | Q(asked=user) | Q(delegated_to=user, asked=None)
-        free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lt=Now())
-        signed = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, verdict__in=("approve", "reject"))
-        return self.live().filter(mine & free).exclude(run__started_by=user).exclude(Exists(signed))
+    def listed(self) -> Self:
+        """The same, by the column the lists are indexed on."""
+        return self.filter(LISTED)
 
-    def by_urgency(self, now: datetime) -> Self:
-        """Due band (overdue, two hours, today, later), then exposure, then age."""
-        soon, today = now + timedelta(hours=2), now + timedelta(hours=24)
-        bands = (When(due_at__lte=now, then=0), When(due_at__lte=soon, then=1), When(due_at__lte=today, then=2))
-        return self.annotate(band=Case(*bands, default=Value(3))).order_by(
-            "band", F("amount_base").desc(nulls_last=True), "due_at", "id"
-        )
+    def inbox_for(self, user: Any, queues: Collection[Any] | None = None) -> Self:
+        """Live reviews this person may take: of queues they may decide in and not handed to others, or put to them; not
+        held by others, not snoozed, never of a run they started, nor signed by them already. `queues`: those they may
+        decide in, where the caller has just read them."""
+        queues = permissions.granted(user, Queue, ["decide"]) if queues is None else queues
+        mine = Q(queue__in=queues, asked=None) & (Q(delegated_to=None) | Q(delegated_to=user)) | Q(asked=user)
+        free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lt=Now())
+        awake = Q(snoozed_until=None) | Q(snoozed_until__lte=Now())
+        signed = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, verdict__in=("approve", "reject"))
+        return self.listed().filter(mine & free & awake).exclude(requester=user).exclude(Exists(signed))
+
+    def by_urgency(self) -> Self:
+        """Due band (overdue, two hours, a day, later), then exposure, then what is due first."""
+        return self.order_by(*URGENCY)
 
 
 class Review(models.Model):
@@ -157,6 +176,10 @@ class Review(models.Model):
     task = models.ForeignKey(Task, models.PROTECT, related_name="reviews")
     run = models.ForeignKey(Run, models.PROTECT, related_name="reviews")
     queue = models.ForeignKey(Queue, models.PROTECT, related_name="reviews")
+    requester = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", help_text="Who started the run."
+    )
+    workflow = models.CharField(max_length=60, help_text="The name of the run's workflow.")
     round = models.PositiveIntegerField(default=1)
     status = models.CharField(max_length=12, choices=Status, default=Status.OPEN)
     level = models.PositiveSmallIntegerField(default=0, help_text="Index into levels: whose turn it is.")
@@ -172,6 +195,15 @@ class Review(models.Model):
     policy_digest = models.CharField(max_length=64, blank=True)
     opened_at = models.DateTimeField()
     due_at = models.DateTimeField()
+    band = models.PositiveSmallIntegerField(
+        null=True, help_text="Index into BANDS; set exactly while live. The sweeper keeps up with the clock."
+    )
+    rank = models.GeneratedField(
+        expression=Coalesce(-F("amount_base"), NO_AMOUNT),
+        output_field=models.BigIntegerField(),
+        db_persist=True,
+        help_text="What stands first within a band: the larger exposure.",
+    )
     overdue_at = models.DateTimeField(null=True, help_text="When it was escalated for being late.")
     claimed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     claimed_until = models.DateTimeField(null=True)
@@ -181,6 +213,9 @@ class Review(models.Model):
     wanted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", help_text="Who asks to take it over."
     )
+    snoozed_until = models.DateTimeField(null=True, help_text="Until then it is in nobody's list of what to do.")
+    snoozed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    snooze_moved_due = models.BooleanField(default=False, help_text="The snooze has put the due time off.")
     settled_at = models.DateTimeField(null=True)
     undo_until = models.DateTimeField(null=True, help_text="Until then the settled answer may be taken back.")
     answer = models.JSONField(default=dict, help_text="What was settled: verdict, corrections, target, by whom.")
@@ -202,10 +237,22 @@ class Review(models.Model):
                 condition=~Q(status="claimed") | Q(claimed_by__isnull=False, claimed_until__isnull=False),
                 name="claimed_by_somebody",
             ),
+            models.CheckConstraint(
+                condition=Q(band__isnull=True) ^ Q(status__in=("open", "claimed", "escalated")),
+                name="live_review_has_a_band",
+            ),
         ]
+        # What is live has a band: a prepared statement has parameters for statuses and could not use a partial index.
         indexes = [
-            models.Index(fields=["queue", "status", "due_at", "id"], name="review_inbox"),
-            models.Index(fields=["run"], name="review_by_run"),
+            models.Index(fields=["band", "rank", "due_at", "id"], name="review_urgency", condition=LISTED),
+            models.Index(fields=["queue", "band", "rank", "due_at", "id"], name="review_queue", condition=LISTED),
+            models.Index(fields=["workflow", "band", "rank", "due_at", "id"], name="review_workflow", condition=LISTED),
+            models.Index(fields=["rank", "id"], name="review_exposure", condition=LISTED),
+            models.Index(fields=["opened_at", "id"], name="review_age", condition=LISTED),
+            models.Index(fields=["due_at"], name="review_late", condition=LISTED & Q(overdue_at__isnull=True)),
+            models.Index(fields=["claimed_until"], name="review_claims", condition=Q(claimed_until__isnull=False)),
+            models.Index(fields=["snoozed_until"], name="review_snoozes", condition=Q(snoozed_until__isnull=False)),
+            models.Index(fields=["band", "due_at"], name="review_due", condition=LISTED),
             models.Index(fields=["number"], name="review_number"),
             models.Index(
                 fields=["undo_until"],
@@ -396,3 +443,18 @@ class Preference(models.Model):
 
     def __str__(self) -> str:
         return f"preferences of {self.user}"
+
+
+class SavedView(models.Model):
+    """A view of the queue that a person has given a name: the query string of its address."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="saved_views")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="one_saved_view_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -16,7 +16,7 @@ from orchestrator.pinned import definition_of
 from orchestrator.policies.money import digits_of, to_minor
 
 from . import policies
-from .models import Queue, Review, ReviewPolicy
+from .models import Queue, Review, ReviewPolicy, band_of
 from .packet import Built, build_packet
 from .remembered import Reason
 from .transitions import LIVE, move_reviews
@@ -41,11 +41,13 @@ def told(review: Review, kind: str, actor: Actor, **data: Any) -> None:
 def open_review(*, task: Task, queue: Queue, built: Built, now: datetime) -> Review:
     """Opens the next round of a task in `queue`, with the packet as it was built."""
     packet = built.packet
-    amount = packet["amount"]
+    amount, due = packet["amount"], due_at(task.run, queue, now)
     review = Review(
         task=task,
         run=task.run,
         queue=queue,
+        requester_id=task.run.started_by_id,
+        workflow=packet["case"]["workflow"],
         round=packet["case"]["round"],
         levels=levels_of(queue.policy, built),
         title=packet["title"],
@@ -59,7 +61,8 @@ def open_review(*, task: Task, queue: Queue, built: Built, now: datetime) -> Rev
         packet_digest=built.digest,
         policy_digest=effects.policy_digest_of(task.run),
         opened_at=now,
-        due_at=due_at(task.run, queue, now),
+        due_at=due,
+        band=band_of(due, now),
     )
     review.save(force_insert=True)
     rules = [reason["rule"] for reason in review.reasons]

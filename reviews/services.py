@@ -7,10 +7,11 @@ transaction; a refused one leaves `decide.refused` in a transaction of its own. 
 from audit.log import database_now
 
 from .asking import answer
-from .claiming import claim, reassign, release, save_draft, sweep_overdue, view
+from .claiming import claim, reassign, regroup, release, save_draft, sweep_overdue, view
 from .deciding import decide, outcome_of
 from .models import Queue
 from .opening import open_review
+from .snoozing import snooze, wake
 from .undoing import undo
 
 __all__ = [
@@ -21,12 +22,15 @@ __all__ = [
     "outcome_of",
     "queue_names",
     "reassign",
+    "regroup",
     "release",
     "save_draft",
+    "snooze",
     "sweep_overdue",
     "sweep_reviews",
     "undo",
     "view",
+    "wake",
 ]
 
 
@@ -37,4 +41,5 @@ def queue_names() -> list[str]:
 
 def sweep_reviews() -> int:
     """The sweeper's part (settings.SWEEPERS), by the database's clock."""
-    return sweep_overdue(now=database_now())
+    now = database_now()
+    return regroup(now=now) + sweep_overdue(now=now)

@@ -22,12 +22,17 @@ REVIEW = _table("""
     withdrawn:
 """)
 UNCLAIMED = {"claimed_by": None, "claimed_until": None, "wanted_by": None}
+AWAKE = {"snoozed_until": None, "snoozed_by": None, "snooze_moved_due": False}
 
 
 def move_reviews(ids: Iterable[UUID], sources: Iterable[str], target: str, **values: object) -> int:
-    """Compare-and-set of review statuses; returns how many moved. Fewer than asked: somebody else was first."""
+    """Compare-and-set of review statuses; returns how many moved. Fewer than asked: somebody else was first. Whatever
+    moves is no longer snoozed, and only what is live has a due band."""
     sources = tuple(sources)
     check(REVIEW, "Review", sources, target)
+    values = AWAKE | values
     if target != Review.Status.CLAIMED:
         values = UNCLAIMED | values
+    if target not in LIVE:
+        values["band"] = None
     return Review.objects.filter(pk__in=list(ids), status__in=sources).update(status=target, **values)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views, views_case
+from . import views, views_case, views_snooze
 
 urlpatterns = [
     path("queue/", views.queue, name="queue"),
@@ -10,6 +10,8 @@ urlpatterns = [
     path("cases/<uuid:task>/", views_case.case, name="case"),
     path("cases/<uuid:task>/peek/", views.peek, name="case-peek"),
     path("cases/<uuid:task>/claim/", views_case.claim, name="case-claim"),
+    path("cases/<uuid:task>/snooze/", views_snooze.snooze, name="case-snooze"),
+    path("cases/<uuid:task>/wake/", views_snooze.wake, name="case-wake"),
     path("cases/<uuid:task>/release/", views_case.release, name="case-release"),
     path("cases/<uuid:task>/draft/", views_case.draft, name="case-draft"),
     path("cases/<uuid:task>/decide/", views_case.decide, name="case-decide"),

@@ -22,10 +22,10 @@ from . import inbox, services
 from .case_page import worst_look
 from .errors import Conflict, NotAllowed
 from .forms import KeysForm, PreferenceForm
-from .inbox import BANDS, SORTS, Sight, Wanted, newest_review
+from .inbox import SORTS, Sight, Wanted, newest_review
 from .insights import by_workflow
 from .keys import bindings
-from .models import Review
+from .models import BANDS, Review
 from .preferences import save_preference
 from .templatetags.desk import reader_of
 

@@ -100,7 +100,9 @@ def test_every_move_of_a_review_that_the_table_does_not_know_is_refused(paid):
     review, everybody = paid
     claimed = {"claimed_by": everybody.clerk, "claimed_until": timezone.now()}
     also = {
-        status: claimed if status == "claimed" else {"claimed_by": None, "claimed_until": None} for status in REVIEW
+        status: (claimed if status == "claimed" else {"claimed_by": None, "claimed_until": None})
+        | {"band": 3 if status in Review.LIVE else None}
+        for status in REVIEW
     }
     assert moves_refused(Review, review.pk, "status", REVIEW, also) == ([], [])
 

@@ -30,6 +30,7 @@ PARTS = {
 BATCH = 2_000
 QUEUES = 100
 STEPS = 10
+DUE_BANDS = (0, 2, 24)  # hours: the limits of a review's due bands
 OWNER = "bench-seed"
 UNUSABLE = "!"  # no password hashes to this (Django's own mark)
 SOURCE = "workflow: bench-seed\ntitle: Seeded for measurements\ninput: {}\nsteps:\n"
@@ -214,7 +215,8 @@ def seed_reviews(number: int) -> None:
     runs = runs_table(Run.Status.WAITING)
     tasks = Table(Task, step="look", kind="review", status=Task.Status.WAITING, fence=1, attempts=1)
     levels = [{"group": "", "quorum": 1, "why": ""}]
-    reviews = Table(apps.get_model("reviews", "Review"), status="open", levels=levels)
+    about = {"requester_id": owner().pk, "workflow": OWNER}
+    reviews = Table(apps.get_model("reviews", "Review"), status="open", levels=levels, **about)
     for chunk in chunks(range(number), BATCH):
         run_rows = [run_row(now - timedelta(seconds=n % 86_400)) for n in chunk]
         rows = [{"id": uuid7(), "run_id": run["id"], "started_at": run["started_at"]} for run in run_rows]
@@ -226,6 +228,7 @@ def seed_reviews(number: int) -> None:
 
 def review_of(task: dict[str, Any], n: int, queue: Any, now: datetime) -> dict[str, Any]:
     """Due dates reach from two days ago to two weeks ahead, amounts from 1.00 to about 100,000.00."""
+    due = now + timedelta(seconds=n * 6_007 % 1_382_400 - 172_800)
     euros = 1 + n * 7_919 % 99_991
     about = {"title": f"Vendor {n % 997} INV-{n:07}", "number": f"INV-{n:07}", "vendor": f"Vendor {n % 997}"}
     packet = packet_of(task, **about, euros=euros)
@@ -241,7 +244,8 @@ def review_of(task: dict[str, Any], n: int, queue: Any, now: datetime) -> dict[s
         "packet": packet,
         "packet_digest": digest(packet),
         "opened_at": task["started_at"],
-        "due_at": now + timedelta(seconds=n * 6_007 % 1_382_400 - 172_800),
+        "due_at": due,
+        "band": sum(due > now + timedelta(hours=hours) for hours in DUE_BANDS),
     }
 
 

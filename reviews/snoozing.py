@@ -1,0 +1,64 @@
+"""Putting a case aside until a time. It comes back by the clock alone: nobody has to wake it."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.contrib.auth.models import User
+
+from audit.log import database_now, person
+
+from . import policies
+from .claiming import current_account, held_by_other, locked, permit, refusals_recorded, wake_up
+from .errors import Conflict, Invalid
+from .models import Review, band_of
+from .opening import reload, told
+from .permissions import allowed
+from .transitions import move_reviews
+
+LONGEST = timedelta(days=90)
+
+
+def snooze(*, review_id: UUID, actor: User, until: datetime) -> Review:
+    """Puts a live review aside until `until`, for everybody; whoever held it gives it back. Its clock runs on, so it
+    comes back at the latest when it is due; where the queue's policy stops the clock, it is due so much later. Again:
+    the new time holds. NotAllowed, Held, Conflict, Invalid."""
+    with refusals_recorded(review_id, actor, "snooze"):
+        review, user, now = locked(review_id), current_account(actor), database_now()
+        if not review.is_live:
+            raise Conflict(f"This case is {review.get_status_display()}; it can no longer be snoozed.")
+        if not allowed(user, review):
+            permit(user, review, policies.APPROVE)
+        held_by_other(review, user, now)
+        if not now < until <= now + LONGEST:
+            words = f"until: {until:%d %b %Y, %H:%M %Z}; expected a time in the next {LONGEST.days} days"
+            raise Invalid([("until", words)])
+        wake_up(review, now)
+        _put_aside(review, user, until, now)
+        return reload(review.pk, review.run)
+
+
+def _put_aside(review: Review, user: User, until: datetime, now: datetime) -> None:
+    due, stops = review.due_at, review.queue.policy.snooze_stops_clock and review.asked_id is None
+    if stops:
+        due += until - now
+    elif due > now:
+        until = min(until, due)
+    if review.status == Review.Status.CLAIMED:
+        move_reviews([review.pk], [Review.Status.CLAIMED], Review.Status.OPEN)
+    Review.objects.filter(pk=review.pk).update(
+        snoozed_until=until, snoozed_by=user, snooze_moved_due=stops, due_at=due, band=band_of(due, now)
+    )
+    told(review, "review.snoozed", person(user), until=until)
+
+
+def wake(*, review_id: UUID, actor: User) -> Review:
+    """Takes a snoozed review back before its time; nothing happens to one that is not snoozed. NotAllowed, Conflict."""
+    with refusals_recorded(review_id, actor, "wake"):
+        review, user, now = locked(review_id), current_account(actor), database_now()
+        if not review.is_live:
+            raise Conflict(f"This case is {review.get_status_display()}; it is not snoozed any more.")
+        if not allowed(user, review):
+            permit(user, review, policies.APPROVE)
+        if wake_up(review, now):
+            told(review, "review.woken", person(user))
+        return reload(review.pk, review.run)

@@ -1,0 +1,52 @@
+"""Putting a case aside and taking it back."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.views.decorators.http import require_POST
+
+from orchestrator.http import Request
+
+from . import services
+from .errors import ReviewError
+from .forms import SnoozeForm
+from .inbox import Wanted, newest_review
+from .views import case_url, queue_url
+
+
+@login_required
+@require_POST
+def snooze(request: Request, task: UUID) -> HttpResponse:
+    """`until` names one of the times offered; `at` with a date and time of one's own."""
+    review, form = newest_review(request.user, task), SnoozeForm(request.POST)
+    if not form.is_valid():
+        return refused(request, review.title, [words for errors in form.errors.values() for words in errors], 422)
+    try:
+        put_aside = services.snooze(review_id=review.pk, actor=request.user, until=form.time)
+    except ReviewError as error:
+        return refused(request, review.title, [str(error)], error.status)
+    until = timezone.localtime(put_aside.snoozed_until)
+    messages.success(request, f"{review.number or review.title}: put aside until {date_format(until, 'j M, H:i')}.")
+    return redirect(queue_url(Wanted.of(request.GET)))
+
+
+@login_required
+@require_POST
+def wake(request: Request, task: UUID) -> HttpResponse:
+    review = newest_review(request.user, task)
+    try:
+        services.wake(review_id=review.pk, actor=request.user)
+    except ReviewError as error:
+        return refused(request, review.title, [str(error)], error.status)
+    messages.success(request, f"{review.number or review.title}: back in the queue.")
+    return redirect(case_url(review, Wanted.of(request.GET)))
+
+
+def refused(request: Request, title: str, why: list[str], status: int) -> HttpResponse:
+    context = {"title": f"Nothing was changed: {title}", "why": " ".join(why), "back": "/queue/"}
+    return render(request, "refused.html", context, status=status)
