@@ -84,7 +84,7 @@ def count(reviews: Iterable[Review], *, now: datetime) -> int:
     for review in with_rounds(row.pk for row in ours if row.status in STANDS):
         sampled = any(reason["rule"] == SAMPLE for reason in review.reasons)
         for key, held in outcomes(review):
-            found = Counter(seen=1, held=held, sampled_seen=sampled, sampled_held=sampled and held)
+            found = Counter(seen=1, held=int(held), sampled_seen=int(sampled), sampled_held=int(sampled and held))
             totals.setdefault(key, Counter()).update(found)
     for key in sorted(totals):
         add(key, totals[key])
