@@ -16,10 +16,9 @@ help:  ## This list
 demo: $(VENV)/.runtime  ## The whole product on http://127.0.0.1:8000/ (PORT=8000); Ctrl-C stops it, the data stays
 	@exec $(BIN)/python manage.py serve --port $(PORT)
 
-# The fault trials need a machine of their own to be judged by: `make faults`.
 test: $(VENV)/.development services  ## The whole suite, on SQLite and on PostgreSQL with Redis and a browser
 	TEST_DB=sqlite $(BIN)/pytest $(PARALLEL) -q -m "not browser and not slow"
-	TEST_DB=postgres $(BIN)/pytest $(PARALLEL) --ignore tests/test_faults_short.py
+	TEST_DB=postgres $(BIN)/pytest $(PARALLEL)
 
 lint: $(VENV)/.development  ## Format, lint, types, migrations
 	$(BIN)/ruff format --check .
@@ -36,7 +35,8 @@ check: lint  ## The same, and the fast tests
 bench: $(VENV)/.development services  ## The measurements, one JSON line per target
 	@$(BIN)/python -m tests.bench
 
-faults: $(VENV)/.development services  ## The fault trials against real processes (LONG=1 for the long set)
+faults: $(VENV)/.development services  ## Races at barriers, then faults with real processes (LONG=1 for the long set)
+	@RACE_ROUNDS=30 TEST_DB=postgres $(BIN)/pytest $(PARALLEL) -q tests/races
 	@LONG=$(LONG) $(BIN)/python -m tests.faults
 
 lock: $(VENV)/.development  ## Locks the requirements anew from the .in files

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -30,6 +30,7 @@ from .digests import digest
 from .models import Effect, Hold, Run
 from .pinned import Pinned, definition_of
 
+HOLDS = 7_305_402  # advisory lock number: grants share it, whoever pulls a hold has it alone
 UNSETTLED = (Effect.State.IN_FLIGHT, Effect.State.UNKNOWN)
 
 
@@ -179,6 +180,15 @@ def policy_digest_of(run: Run) -> str:
     return run.policy_version.digest if run.policy_version_id else ""
 
 
+def stand_still(*, alone: bool) -> None:
+    """Until the transaction ends. A hold waits for grants that have seen none, and grants wait for a hold: once it is
+    in force nothing is granted. SQLite has one writer at a time."""
+    if connection.vendor == "postgresql":
+        lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {lock}(%s)", [HOLDS])
+
+
 def hold_on(kind: str, connector: str, agents: Sequence[str] = ()) -> Hold | None:
     """The hold that covers such an effect, if one is in force."""
     for hold in Hold.objects.filter(released_at__isnull=True):
@@ -201,6 +211,7 @@ def grant(
     now = Run.objects.values_list(Now(), flat=True).get(pk=run.pk)
     effect = _live_effect(run, step, case, now, authorised_by_policy)
     used = run.decisions.filter(actor_kind="agent").values_list("actor", flat=True)
+    stand_still(alone=False)
     hold = hold_on(effect.kind, effect.connector, list(used))
     if hold is not None:
         raise OnHold(hold)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from audit.log import database_now, person, record
 
-from . import dispatch, endings, engine, tasks
+from . import dispatch, effects, endings, engine, tasks
 from .digests import digest
 from .errors import Conflict, InputInvalid, KeyReused, ServiceError, UnknownWorkflow
 from .models import Document, Hold, Run, RunDocument, Task, Workflow
@@ -181,6 +181,7 @@ def pull_hold(*, scope: str, value: str, reason: str, actor: AbstractBaseUser) -
         errors.append(("reason", "is empty; say why"))
     if errors:
         raise InputInvalid(errors)
+    effects.stand_still(alone=True)
     try:
         with transaction.atomic():
             hold = Hold.objects.create(

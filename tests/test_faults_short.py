@@ -10,7 +10,7 @@ import pytest
 from tests.services import PROJECT_DIR
 
 pytestmark = [pytest.mark.slow, pytest.mark.processes]
-SECONDS = 900  # the set takes less than 180 on an idle machine
+SECONDS = 1500  # the set takes two minutes on a machine of its own; a busy one may take its time, and still be right
 
 
 def test_nothing_is_lost_doubled_or_paid_against_a_refusal_whatever_dies(services):

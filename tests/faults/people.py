@@ -13,7 +13,7 @@ import httpx
 
 DEFINITE = (200, 201, 403, 404, 409, 422)
 PACE = 0.12  # seconds between two bills
-PATIENCE = 60.0  # seconds after which an unanswered call is a failure of the product
+PATIENCE = 240.0  # seconds after which an unanswered call is a failure of the product; generous: machines are busy
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 `python -m tests.faults.proxy --listen N --to N --folder FOLDER`.
 
 `commit.undelivered` cuts before the server has read it, `commit.unanswered` when it has answered and nobody has heard.
+`link.stalled` leaves both ends connected and passes nothing on, for longer than either may wait.
 """
 
 import argparse
@@ -12,10 +13,24 @@ from .arming import Arming
 
 COMMIT = b"COMMIT"
 CUTS = ("commit.undelivered", "commit.unanswered")
+STALL, STALL_SECONDS = "link.stalled", 20.0
 
 
 class Cut(ConnectionError):
     """This connection is to end here."""
+
+
+class Link:
+    """What both ways of one connection know."""
+
+    def __init__(self) -> None:
+        self.unanswered, self.stalled = asyncio.Event(), asyncio.Event()
+
+    async def pass_by(self) -> None:
+        """Nothing goes on in a stalled link, until it breaks."""
+        if self.stalled.is_set():
+            await asyncio.sleep(STALL_SECONDS)
+            raise Cut
 
 
 class Proxy:
@@ -25,10 +40,10 @@ class Proxy:
     async def serve(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         """One connection, both ways, until either side ends it or it is cut."""
         server, onward = await asyncio.open_connection("127.0.0.1", self.port)
-        unanswered = asyncio.Event()
+        link = Link()
         ways = [
-            asyncio.create_task(self.towards_server(client, onward, unanswered)),
-            asyncio.create_task(towards_client(server, back, unanswered)),
+            asyncio.create_task(self.towards_server(client, onward, link)),
+            asyncio.create_task(towards_client(server, back, link)),
         ]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
@@ -37,25 +52,28 @@ class Proxy:
         for writer in (onward, back):
             writer.transport.abort()
 
-    async def towards_server(
-        self, client: asyncio.StreamReader, onward: asyncio.StreamWriter, unanswered: asyncio.Event
-    ) -> None:
+    async def towards_server(self, client: asyncio.StreamReader, onward: asyncio.StreamWriter, link: Link) -> None:
         while data := await client.read(65536):
+            if self.arming.take(STALL):
+                link.stalled.set()
+            await link.pass_by()
             if COMMIT in data:
                 if self.arming.take(CUTS[0]):
                     raise Cut
                 if self.arming.take(CUTS[1]):
-                    unanswered.set()
+                    link.unanswered.set()
             onward.write(data)
             await onward.drain()
 
 
-async def towards_client(server: asyncio.StreamReader, back: asyncio.StreamWriter, unanswered: asyncio.Event) -> None:
+async def towards_client(server: asyncio.StreamReader, back: asyncio.StreamWriter, link: Link) -> None:
     while data := await server.read(65536):
-        if unanswered.is_set():
+        if link.unanswered.is_set():
             raise Cut
+        await link.pass_by()
         back.write(data)
         await back.drain()
+    await link.pass_by()
 
 
 async def run(listen: int, to: int, folder: Path) -> None:
