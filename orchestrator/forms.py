@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from .models import Hold, Run, Workflow
 
+MOST_FILES = 200  # that the start form takes at once
 RUN_STATES = [("", "Any state"), ("open", "Not ended"), *Run.Status.choices]
 
 
@@ -21,6 +22,7 @@ class RunFilter(forms.Form):
         Workflow.objects.all(), required=False, empty_label="All workflows", to_field_name="name"
     )
     subject = forms.CharField(max_length=100, required=False, label="Subject")
+    handed_in = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
 
 class ReasonForm(forms.Form):
@@ -83,17 +85,43 @@ class MoneyField(JsonField):
         return {"amount": amount, "currency": currency.strip().upper()} if text else None
 
 
+class SeveralFiles(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class SeveralFilesField(forms.FileField):
+    """One file or several, each checked as one; the value is a list."""
+
+    widget = SeveralFiles
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+        given = data if isinstance(data, list | tuple) else [data]
+        if len(given) > MOST_FILES:
+            raise forms.ValidationError(f"{len(given)} files: expected at most {MOST_FILES} at once.")
+        return [found for found in (super(SeveralFilesField, self).clean(one, initial) for one in given) if found]
+
+
 class StartForm(forms.Form):
-    """The input of a workflow as controls. `given()` is the run's input, `uploads()` its documents by field."""
+    """The input of a workflow as controls. `given()` is the run's input, `uploads()` the documents by field of each
+    run to start: where the workflow takes one document, several files are several runs."""
 
     def __init__(self, schema: Mapping[str, Any], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         needed = set(schema.get("required", ()))
         for name, inner in schema.get("properties", {}).items():
             self.fields[name] = field_of(name, inner, required=name in needed)
+        if len(files := self._files()) == 1:
+            name = files.pop()
+            single = self.fields[name]
+            helped = single.help_text or f"Several files start several runs, at most {MOST_FILES} at once."
+            self.fields[name] = SeveralFilesField(
+                label=single.label, required=single.required, help_text=helped, max_length=255
+            )
 
-    def uploads(self) -> dict[str, UploadedFile]:
-        return {name: self.cleaned_data[name] for name in self._files() if self.cleaned_data.get(name)}
+    def uploads(self) -> list[dict[str, UploadedFile]]:
+        given = {name: self.cleaned_data[name] for name in self._files() if self.cleaned_data.get(name)}
+        several = next(((name, files) for name, files in given.items() if isinstance(files, list)), None)
+        return [{several[0]: file} for file in several[1]] if several else [given]
 
     def given(self) -> dict[str, Any]:
         files = self._files()

@@ -143,7 +143,9 @@ WHITENOISE_USE_FINDERS = True
 
 DOCUMENT_DIR = Path(env("DOCUMENT_DIR", default=str(VAR_DIR / "documents")))
 DOCUMENT_MAX_BYTES = env.int("DOCUMENT_MAX_BYTES", default=25_000_000)
+DOCUMENTS_PER_DAY = env.int("DOCUMENTS_PER_DAY", default=5_000)  # of one person; 0: no limit
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 500  # of one request; the form that takes several files says its own limit
 BASE_CURRENCY = env("BASE_CURRENCY", default="EUR")
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
 ERP_BASE_URL = env("ERP_BASE_URL", default="")

@@ -17,10 +17,10 @@ from .errors import ApiError, invalid
 from .shapes import DocumentShape, refusals
 
 router = Router(tags=["documents"])
-STATUS = {"too_large": 413, "unsupported": 415, "empty": 422}
+STATUS = {"too_large": 413, "unsupported": 415, "empty": 422, "quota": 429}
 
 
-@router.post("", response={201: DocumentShape} | refusals(400, 413, 415, 422))
+@router.post("", response={201: DocumentShape} | refusals(400, 413, 415, 422, 429))
 def upload_document(request: Request, file: UploadedFile = File(...)) -> Status[Any]:  # noqa: B008
     """Takes a file in. What it is, is told by its content and not by its name."""
     further = [*request.POST, *(name for name in request.FILES if name != "file")]

@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 import unicodedata
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Max
 
-from audit.log import SYSTEM, person, record
+from audit.log import SYSTEM, database_now, person, record
 from orchestrator.models import Document, RunDocument
 
 from .media_type import malware_verdict, sniff
@@ -22,7 +23,7 @@ UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069
 
 
 class DocumentRefused(ValueError):
-    """A file that is not taken in; `code` is "too_large", "empty" or "unsupported"."""
+    """A file that is not taken in; `code` is "too_large", "empty", "unsupported" or "quota"."""
 
     def __init__(self, code: str, message: str):
         self.code = code
@@ -81,12 +82,13 @@ def write_whole(target: Path, data: bytes) -> None:
 
 def store_document(*, data: bytes, name: str, actor: AbstractBaseUser) -> Document:
     """Takes a file in. Malware is taken in too, into quarantine: the run tells its sender that it was refused, and
-    nobody is handed the file. Errors: DocumentRefused (too large, empty)."""
+    nobody is handed the file. Errors: DocumentRefused (too large, empty, more than one person may hand in)."""
     if not data:
         raise DocumentRefused("empty", f"file: {shown_name(name)!r} is empty")
     if len(data) > settings.DOCUMENT_MAX_BYTES:
         limit = settings.DOCUMENT_MAX_BYTES
         raise DocumentRefused("too_large", f"file: {len(data)} bytes, at most {limit} are taken")
+    keep_to_quota(actor)
     sha256, threat = write_bytes(data), malware_verdict(data)
     with transaction.atomic():
         document = Document.objects.create(
@@ -107,6 +109,13 @@ def store_document(*, data: bytes, name: str, actor: AbstractBaseUser) -> Docume
             quarantine(sha256=sha256, reason=f"The file contains malware ({threat}).")
             document.refresh_from_db()
     return document
+
+
+def keep_to_quota(actor: AbstractBaseUser) -> None:
+    """Refuses what goes over a person's share. Files that come at the same moment may go over it by as many."""
+    limit, since = settings.DOCUMENTS_PER_DAY, database_now() - timedelta(days=1)
+    if limit and Document.objects.filter(uploaded_by=actor, uploaded_at__gt=since)[:limit].count() >= limit:
+        raise DocumentRefused("quota", f"file: you handed in {limit:,} files within 24 hours, the most that are taken")
 
 
 @transaction.atomic

@@ -25,6 +25,9 @@ class Document(models.Model):
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField(db_default=Now())
 
+    class Meta:
+        indexes = [models.Index(fields=["uploaded_by", "uploaded_at"], name="document_quota")]
+
     def __str__(self) -> str:
         return self.name
 

@@ -1,11 +1,12 @@
 """The list of runs and one run: graph, timeline, selected step, incidents; cancelling, resolving."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -37,6 +38,15 @@ RESOLUTIONS = {
     "confirmed": "It was done outside",
     "failed": "It was not done outside",
 }
+# What became of files handed in together, in words for whoever waits for them.
+BECAME = (
+    ("done", ("succeeded",)),
+    ("waiting", ("waiting",)),
+    ("refused", ("rejected",)),
+    ("with an operator", ("suspended", "failed")),
+    ("cancelled", ("cancelling", "cancelled")),
+    ("still being read", ("pending", "running")),
+)
 ROW_FIELDS = ("version__workflow", "started_by")
 
 
@@ -48,8 +58,10 @@ def run_list(request: Request) -> HttpResponse:
     runs = narrowed(visible_runs(request.user), form) if form.is_valid() else Run.objects.none()
     page = newest_first(runs.select_related(*ROW_FIELDS), "started_at", request.GET.get("cursor", ""))
     template = "runs/_rows.html" if request.htmx and not request.htmx.boosted else "runs/list.html"
+    handed = progress_of(request, form.cleaned_data["handed_in"]) if form.is_valid() else None
     set_ = any(form.cleaned_data.values()) if form.is_valid() else True
-    return render(request, template, {"form": form, "page": page, "set": set_}, status=200 if form.is_valid() else 422)
+    context = {"form": form, "page": page, "set": set_, "handed": handed}
+    return render(request, template, context, status=200 if form.is_valid() else 422)
 
 
 def narrowed(runs: QuerySet[Run], form: RunFilter) -> QuerySet[Run]:
@@ -60,7 +72,29 @@ def narrowed(runs: QuerySet[Run], form: RunFilter) -> QuerySet[Run]:
         runs = runs.filter(status=wanted["status"])
     if wanted["workflow"]:
         runs = runs.filter(version__workflow=wanted["workflow"])
+    if wanted["handed_in"]:
+        runs = runs.filter(key__startswith=f"{wanted['handed_in']}/")
     return runs.filter(subject__icontains=wanted["subject"]) if wanted["subject"] else runs
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the files are that somebody handed in together: how many, and what became of them."""
+
+    total: int
+    settled: int
+    counts: list[tuple[str, int]]
+
+
+def progress_of(request: Request, hand_in: UUID | None) -> Progress | None:
+    """Of the signed-in person's own; None where they handed in nothing under that id."""
+    runs = Run.objects.filter(started_by=request.user, key__startswith=f"{hand_in}/")
+    found = Counter(dict(runs.values_list("status").annotate(Count("pk")))) if hand_in else None
+    if not found:
+        return None
+    states = ((words, sum(found[status] for status in statuses)) for words, statuses in BECAME)
+    counts = [(words, count) for words, count in states if count]
+    return Progress(found.total(), found.total() - found["pending"] - found["running"], counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,17 @@
 """Start a run by form. The form is made from the workflow's input schema; the service checks it again."""
 
+from uuid import UUID, uuid4
+
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from orchestrator import services
-from orchestrator.documents.store import DocumentRefused, store_document
+from orchestrator.documents.store import DocumentRefused, shown_name, store_document
 from orchestrator.forms import StartForm
 from orchestrator.http import Request
 from orchestrator.models import Document, Run, Workflow
@@ -33,26 +38,50 @@ def start(request: Request, name: str) -> HttpResponse:
     definition = definition_of(workflow.current_id)
     form = StartForm(definition.input, request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        run = started(request, workflow, form)
-        if run is not None:
-            return redirect("run", run.pk)
+        runs, hand_in = started(request, workflow, form)
+        if runs:
+            return redirect("run", runs[0].pk) if len(form.uploads()) < 2 else redirect_to_progress(hand_in)
     context = {"workflow": workflow, "form": form, "description": definition.description}
     return render(request, "start/start.html", context, status=422 if form.errors else 200)
 
 
-def started(request: Request, workflow: Workflow, form: StartForm) -> Run | None:
-    """The run, or None with the objections at the form's fields."""
+def redirect_to_progress(hand_in: UUID) -> HttpResponse:
+    return redirect(reverse("runs") + f"?handed_in={hand_in}")
+
+
+def started(request: Request, workflow: Workflow, form: StartForm) -> tuple[list[Run], UUID]:
+    """The runs, a file each where several were handed in, and the id they have in common. A file that is not taken in
+    is named and does not keep the others back; where nothing starts the objections stand at the form's fields."""
+    runs: list[Run] = []
+    refused: list[tuple[str, str]] = []
+    hand_in, uploads = uuid4(), form.uploads()
     try:
-        documents = stored(request, form)
-        run, _ = services.start_run(workflow=workflow.name, input=form.given(), documents=documents, actor=request.user)
-        return run
+        for number, files in enumerate(uploads, start=1):
+            try:
+                documents = stored(request, files)
+            except _Refused as error:
+                refused.append((error.field, str(error)))
+                continue
+            key = f"{hand_in}/{number}" if len(uploads) > 1 else ""
+            run, _ = services.start_run(
+                workflow=workflow.name, input=form.given(), documents=documents, key=key, actor=request.user
+            )
+            runs.append(run)
     except services.InputInvalid as wrong:
         explain(form, wrong)
     except services.UnknownWorkflow as gone:
         form.add_error(None, str(gone))
-    except _Refused as refused:
-        form.add_error(refused.field, str(refused))
-    return None
+    report(request, form, runs, refused)
+    return runs, hand_in
+
+
+def report(request: Request, form: StartForm, runs: list[Run], refused: list[tuple[str, str]]) -> None:
+    """Says what was not taken in: at the form while it stays open, else on the page that follows."""
+    for field, why in refused:
+        if runs:
+            messages.warning(request, f"Not taken in: {why}.")
+        else:
+            form.add_error(field, why)
 
 
 class _Refused(Exception):
@@ -63,11 +92,11 @@ class _Refused(Exception):
         self.field = field
 
 
-def stored(request: Request, form: StartForm) -> dict[str, Document]:
+def stored(request: Request, files: dict[str, UploadedFile]) -> dict[str, Document]:
     documents: dict[str, Document] = {}
-    for field, upload in form.uploads().items():
+    for field, upload in files.items():
         try:
-            documents[field] = store_document(data=upload.read(), name=upload.name, actor=request.user)
+            documents[field] = store_document(data=upload.read(), name=upload.name or "", actor=request.user)
         except DocumentRefused as refused:
-            raise _Refused(field, str(refused)) from refused
+            raise _Refused(field, f"{shown_name(upload.name or '')}: {refused}") from refused
     return documents
