@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 WORK = "countersign.work"
 # By name: jobs.py is above the engine, which wakes them.
-JOBS = {"ocr": "countersign.work_slowly", "webhooks": "countersign.deliver"}
+JOBS = {"ocr": "countersign.work_slowly", "deliveries": "countersign.deliver"}
 MARK_SECONDS = 5  # a message nobody took for so long counts as lost
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
 

@@ -10,9 +10,11 @@ from functools import wraps
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
+from django.conf import settings
 from django.db import close_old_connections
+from django.utils.module_loading import import_string
 
-from . import dispatch, engine, recovery, webhooks_out
+from . import dispatch, engine, recovery
 
 logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 5.0
@@ -58,10 +60,10 @@ def work_slowly() -> None:
 @shared_task(name="countersign.deliver")
 @reconnecting
 def deliver() -> None:
-    """Outgoing webhooks: others' servers may be slow, so they have the slow workers."""
-    dispatch.taken(dispatch.JOBS["webhooks"])
-    if webhooks_out.deliver() >= webhooks_out.AT_ONCE:
-        dispatch.wake("webhooks")
+    """What leaves the house (settings.DELIVERERS): others' servers may be slow, so they have the slow workers."""
+    dispatch.taken(dispatch.JOBS["deliveries"])
+    if sum(import_string(path)() for path in settings.DELIVERERS):
+        dispatch.wake("deliveries")
 
 
 @shared_task(name="countersign.sweep")

@@ -201,7 +201,10 @@ SWEEPERS = {
     "waits": "orchestrator.waits.sweep",
     "families": "orchestrator.family.sweep",
     "webhooks": "orchestrator.webhooks_out.sweep",
+    "mail": "reviews.mail.sweep",
 }
+# What sends things out of the house: dotted paths of functions that send some of what is due and return how much.
+DELIVERERS = ["orchestrator.webhooks_out.deliver", "reviews.mail.deliver"]
 # What an app above adds to the API, to the run document and to the checks, each by dotted path.
 API_ROUTERS = {"/reviews": "reviews.api.router", "/decisions": "reviews.api.decisions_router"}
 RUN_DOCUMENT_PARTS = {"reviews": "reviews.run_part.reviews_of"}
@@ -214,6 +217,10 @@ AUDIT_VISIBLE_SCOPES = "orchestrator.permissions.visible_scopes"
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("EMAIL_FROM", default="countersign@localhost")
+DIGEST_HOUR = env.int("DIGEST_HOUR", default=7)
+PUBLIC_URL = env("PUBLIC_URL", default="http://127.0.0.1:8000")
 
 LOGGING = {
     "version": 1,

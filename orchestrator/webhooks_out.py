@@ -36,7 +36,7 @@ def sweep() -> int:
     """Finds what is to be told (settings.SWEEPERS) and wakes a worker to send it; returns how much was found."""
     found = sum(collect(endpoint) for endpoint in WebhookEndpoint.objects.filter(is_active=True))
     if _due().exists():
-        dispatch.wake("webhooks")
+        dispatch.wake("deliveries")
     return found
 
 

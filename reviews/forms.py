@@ -29,7 +29,7 @@ class PreferenceForm(forms.ModelForm):
 
     class Meta:
         model = Preference
-        fields = ["theme", "density", "undo_seconds", "single_keys", "auto_next"]
+        fields = ["theme", "density", "undo_seconds", "mail", "single_keys", "auto_next"]
 
 
 class KeysForm(forms.Form):

@@ -412,10 +412,15 @@ class Notice(models.Model):
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField()
     read_at = models.DateTimeField(null=True)
+    mail_at = models.DateTimeField(null=True, help_text="When a mail about it is to be sent; empty: none, or sent.")
+    mail_tries = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         ordering = ["-at", "-id"]
-        indexes = [models.Index(fields=["person", "read_at", "-at"], name="notice_inbox")]
+        indexes = [
+            models.Index(fields=["person", "read_at", "-at"], name="notice_inbox"),
+            models.Index(fields=["mail_at"], condition=Q(mail_at__isnull=False), name="notice_mail"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event} for {self.person}"
@@ -433,6 +438,11 @@ class Preference(models.Model):
         ROOMY = "roomy", "roomy"
         DENSE = "dense", "dense: more rows on a page"
 
+    class Mail(models.TextChoices):
+        EACH = "each", "a mail for each notice"
+        DAILY = "daily", "one mail a day"
+        NEVER = "never", "no mail"
+
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="preference")
     undo_seconds = models.PositiveSmallIntegerField(default=10)
     theme = models.CharField(max_length=10, choices=Theme, default=Theme.SYSTEM)
@@ -440,6 +450,8 @@ class Preference(models.Model):
     single_keys = models.BooleanField(default=True)
     keymap = models.JSONField(default=dict, blank=True, help_text="{shortcut: key} of those that were moved (keys.py).")
     auto_next = models.BooleanField(default=True)
+    mail = models.CharField(max_length=10, choices=Mail, default=Mail.EACH)
+    digested_on = models.DateField(null=True, editable=False, help_text="The day of the last daily mail.")
 
     def __str__(self) -> str:
         return f"preferences of {self.user}"

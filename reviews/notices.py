@@ -1,12 +1,61 @@
 """Who is to be told what about a case. Written in the transaction of what happened; how it reaches them (the page,
 mail) is no matter of the act."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.urls import reverse
 
 from audit.log import database_now
 from orchestrator.models import Task
 
-from .models import Notice
+from .models import Notice, Preference
+
+WORDS = {
+    "review.commented": "mentioned you",
+    "review.delegated": "handed you a case",
+    "review.asked": "asks you about a case",
+    "review.answered": "answered your question",
+    "review.claimed": "took over a case you held",
+    "review.released": "gave back a case handed to them",
+    "review.takeover_asked": "asks to take over a case you hold",
+    "review.reversal_asked": "asks for a decision to be reversed",
+    "review.differed": "answered differently from somebody: a third person is needed",
+    "review.overdue": "says a case you hold is overdue",
+    "review.approved": "approved what you handed in",
+    "review.rejected": "rejected what you handed in",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A notice as its reader sees it. `path` leads to the case; for whoever handed it in, to the run."""
+
+    notice: Notice
+    words: str
+    path: str
+
+
+def tell(notices: Iterable[Notice]) -> list[Told]:
+    """Notices in words. Read them with `for_telling`."""
+    return [Told(notice, _words(notice), _path(notice)) for notice in notices]
+
+
+def for_telling(notices: QuerySet[Notice]) -> QuerySet[Notice]:
+    return notices.select_related("task__run", "actor")
+
+
+def _words(notice: Notice) -> str:
+    who = (notice.actor.get_full_name() or notice.actor.get_username()) if notice.actor else "Countersign"
+    return f"{who} {WORDS.get(notice.event, 'did something')}: {notice.task.run.subject or 'a case'}"
+
+
+def _path(notice: Notice) -> str:
+    own = notice.task.run.started_by_id == notice.person_id
+    return reverse("run", args=[notice.task.run_id]) if own else reverse("case", args=[notice.task_id])
 
 
 def notify(person: Any, event: str, task: Task, actor: Any = None) -> Notice | None:
@@ -14,4 +63,17 @@ def notify(person: Any, event: str, task: Task, actor: Any = None) -> Notice | N
     system). Nobody is told of what they did themselves."""
     if actor is not None and actor.pk == person.pk:
         return None
-    return Notice.objects.create(person=person, event=event, task=task, actor=actor, at=database_now())
+    now = database_now()
+    mail_at = now if person.email and wants_each(person) else None
+    return Notice.objects.create(person=person, event=event, task=task, actor=actor, at=now, mail_at=mail_at)
+
+
+def wants_each(person: Any) -> bool:
+    """Whether this person is sent a mail for each notice, as they are who never said otherwise."""
+    return not Preference.objects.filter(user=person).exclude(mail=Preference.Mail.EACH).exists()
+
+
+def mark_read(*, actor: Any, task: Any = None) -> int:
+    """The actor's notices, of one case or all of them, need no more attention; returns how many did."""
+    unread = Notice.objects.filter(person=actor, read_at=None)
+    return (unread.filter(task=task) if task is not None else unread).update(read_at=Now(), mail_at=None)

@@ -18,6 +18,8 @@ urlpatterns = [
     path("cases/<uuid:task>/answer/", views_case.answer, name="case-answer"),
     path("decisions/<uuid:pk>/undo/", views_case.undo, name="undo"),
     path("me/", views.me, name="me"),
+    path("notices/", views.notices, name="notices"),
+    path("notices/read/", views.read_notices, name="notices-read"),
     path("insights/", views.insights, name="insights"),
     path("help/keys/", views.keys, name="keys"),
 ]

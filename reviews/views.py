@@ -17,6 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from orchestrator.http import Request
 from orchestrator.models import PolicyRule, Workflow
+from orchestrator.pages.paging import newest_first
 
 from . import inbox, services
 from .case_page import worst_look
@@ -26,6 +27,7 @@ from .inbox import SORTS, Sight, Wanted, newest_review
 from .insights import by_workflow
 from .keys import bindings
 from .models import BANDS, Review
+from .notices import for_telling, mark_read, tell
 from .preferences import save_preference
 from .templatetags.desk import reader_of
 
@@ -142,7 +144,7 @@ def with_query(path: str, wanted: Wanted) -> str:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def me(request: Request) -> HttpResponse:
-    liked, _ = reader_of(request)
+    liked = reader_of(request).liked
     posted = request.POST if request.method == "POST" else None
     form, moved = PreferenceForm(posted, instance=liked), KeysForm(posted, chosen=liked.keymap, prefix="key")
     if posted is not None and form.is_valid() and moved.is_valid():
@@ -154,6 +156,21 @@ def me(request: Request) -> HttpResponse:
 
 @login_required
 @require_safe
+def notices(request: Request) -> HttpResponse:
+    """What the reader was told, the newest first. Following one leads to its page; reading it there is not asked."""
+    page = newest_first(for_telling(request.user.notices.all()), "at", request.GET.get("cursor", ""))
+    return render(request, "notices/notices.html", {"told": tell(page.rows), "next": page.next})
+
+
+@login_required
+@require_POST
+def read_notices(request: Request) -> HttpResponse:
+    mark_read(actor=request.user)
+    return redirect("notices")
+
+
+@login_required
+@require_safe
 def insights(request: Request) -> HttpResponse:
     return render(request, "insights/insights.html", {"rows": by_workflow(request.user)})
 
@@ -161,6 +178,6 @@ def insights(request: Request) -> HttpResponse:
 @login_required
 @require_safe
 def keys(request: Request) -> HttpResponse:
-    liked, _ = reader_of(request)
+    liked = reader_of(request).liked
     pages = [(page, list(found)) for page, found in groupby(bindings(liked.keymap), key=lambda one: one.key.page)]
     return render(request, "help/keys.html", {"single_keys": liked.single_keys, "pages": pages})

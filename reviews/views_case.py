@@ -212,7 +212,7 @@ def keep_toast(request: Request, review: Review, answer: Answer, result: dict[st
 def following(request: Request, review: Review) -> str:
     """Where to go after an answer: the next case of the same list, or the list."""
     wanted, sight = Wanted.of(request.GET), inbox.sight_of(request.user)
-    if not reader_of(request)[0].auto_next:
+    if not reader_of(request).liked.auto_next:
         return queue_url(wanted)
     taken = claim_first(request, sight, wanted, after=review) or claim_first(request, sight, wanted)
     return case_url(taken, wanted) if taken else queue_url(wanted)

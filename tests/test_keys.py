@@ -12,7 +12,7 @@ from reviews.models import Preference
 from .cast import person
 from .desk import signed_in, text_of
 
-LIKED = {"theme": "system", "density": "roomy", "undo_seconds": "10", "single_keys": "on"}
+LIKED = {"theme": "system", "density": "roomy", "mail": "each", "undo_seconds": "10", "single_keys": "on"}
 
 
 def test_no_two_shortcuts_share_a_key_at_first():

@@ -178,13 +178,14 @@ def test_operators_stop_effects_and_everybody_is_told(everybody):
 
 def test_preferences_change_every_page(everybody):
     client = signed_in(everybody.clerk)
-    assert client.post("/me/", {"theme": "dark", "density": "roomy", "undo_seconds": "30"}).status_code == 302
-    liked = Preference.objects.get()
-    assert (liked.theme, liked.undo_seconds, liked.single_keys, liked.auto_next) == ("dark", 30, False, False)
+    liked = {"theme": "dark", "density": "roomy", "mail": "each", "undo_seconds": "30"}
+    assert client.post("/me/", liked).status_code == 302
+    kept = Preference.objects.get()
+    assert (kept.theme, kept.undo_seconds, kept.single_keys, kept.auto_next) == ("dark", 30, False, False)
     page = text_of(client.get("/queue/"))
     assert 'data-theme="dark"' in page
     assert 'data-keys="off"' in page
-    assert client.post("/me/", {"theme": "pink", "density": "roomy", "undo_seconds": "30"}).status_code == 422
+    assert client.post("/me/", liked | {"theme": "pink"}).status_code == 422
 
 
 def test_figures_are_counted_over_what_the_reader_may_see(everybody):

@@ -8,7 +8,7 @@ from typing import Any
 from django import template
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.db.models import Exists, Q
+from django.db.models import Count, Exists, Q
 from django.utils import timezone
 
 from orchestrator.models import Hold
@@ -54,6 +54,7 @@ class Desk:
     name: str = ""
     area: str = ""
     waiting: str = ""
+    unread: int = 0
     may_hold: bool = False
     holds: list[Hold] = field(default_factory=list)
     toast: Toast | None = None
@@ -67,7 +68,8 @@ def chrome(context: template.Context) -> Desk:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return Desk()
-    liked, may_hold = reader_of(request)
+    reader = reader_of(request)
+    liked = reader.liked
     first = request.path.split("/")[1]
     return Desk(
         theme="" if liked.theme == Preference.Theme.SYSTEM else liked.theme,
@@ -77,21 +79,32 @@ def chrome(context: template.Context) -> Desk:
         name=user.get_full_name() or user.get_username(),
         area=AREAS.get(first, first),
         waiting=context["waiting"] if "waiting" in context else inbox.waiting(user),
-        may_hold=may_hold,
+        unread=reader.unread,
+        may_hold=reader.may_hold,
         holds=list(Hold.objects.filter(released_at=None).select_related("pulled_by").order_by("pulled_at")),
         toast=toast_of(request.session.get("toast")),
     )
 
 
-def reader_of(request: Any) -> tuple[Preference, bool]:
-    """The reader's preferences (the defaults where none were saved), and whether they may hold: in one statement."""
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads: what they like (the defaults where nothing was saved), how many notices they have not read."""
+
+    liked: Preference
+    may_hold: bool
+    unread: int
+
+
+def reader_of(request: Any) -> Reader:
+    """The reader of this request, in one statement."""
     holders = Q(user=request.user) | Q(group__user=request.user)
     may_hold = Exists(Permission.objects.filter(holders, codename="pull_hold", content_type__app_label="orchestrator"))
+    unread = Count("notices", filter=Q(notices__read_at=None))
     names = [field.attname for field in Preference._meta.concrete_fields if not field.primary_key]
-    people = get_user_model().objects.filter(pk=request.user.pk).annotate(may_hold=may_hold)
-    row = people.values("may_hold", *(f"preference__{name}" for name in names)).get()
+    people = get_user_model().objects.filter(pk=request.user.pk).annotate(may_hold=may_hold, unread=unread)
+    row = people.values("may_hold", "unread", *(f"preference__{name}" for name in names)).get()
     liked = {name: row[f"preference__{name}"] for name in names if row[f"preference__{name}"] is not None}
-    return Preference(user=request.user, **liked), row["may_hold"]
+    return Reader(Preference(user=request.user, **liked), row["may_hold"], row["unread"])
 
 
 def toast_of(kept: dict[str, str] | None) -> Toast | None:
