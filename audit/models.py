@@ -31,6 +31,8 @@ class EventQuerySet(models.QuerySet["Event"]):
         if scopes.everything:
             return self
         seen = Q(queue__in=scopes.queues) & ~Q(queue="") | Q(queue="", workflow__in=scopes.workflows) & ~Q(workflow="")
+        if scopes.hidden:
+            seen &= ~Q(subject_id__in=scopes.hidden)
         if scopes.actor_id:
             seen |= Q(actor_kind="person", actor_id=scopes.actor_id)
         return self.filter(seen)

@@ -26,6 +26,7 @@ Sight = Callable[[Any], Q]
 
 _rules: dict[tuple[type[models.Model], str], Rule] = {}
 _sights: dict[type[models.Model], list[Sight]] = {}
+_hidden: list[Callable[[Any], Collection[str]]] = []
 _queues: list[Callable[[Any], Collection[str]]] = []
 
 
@@ -44,6 +45,11 @@ def register_sight(model: type[models.Model], sight: Sight) -> None:
 def register_queues(names: Callable[[Any], Collection[str]]) -> None:
     """Adds the names of queues whose part of the trail a person may read."""
     _queues.append(names)
+
+
+def register_hidden(subjects: Callable[[Any], Collection[str]]) -> None:
+    """Adds ids of subjects whose part of the trail is kept from a person for now."""
+    _hidden.append(subjects)
 
 
 def may(user: Any, action: str, obj: models.Model) -> bool:
@@ -144,7 +150,8 @@ def visible_scopes(user: Any) -> Scopes:
         return Scopes()
     workflows = Workflow.objects.filter(pk__in=granted(user, Workflow, ["view_runs"])).values_list("name", flat=True)
     queues = frozenset(name for names in _queues for name in names(user))
-    return Scopes(is_auditor(user), frozenset(workflows), queues, str(user.pk))
+    hidden = frozenset(subject for subjects in _hidden for subject in subjects(user))
+    return Scopes(is_auditor(user), frozenset(workflows), queues, str(user.pk), hidden)
 
 
 def _object_rule(codename: str) -> Rule:

@@ -1,6 +1,7 @@
 """Answers that leave a case open: a question, a hand-over, a step up; and the answer to a question. Inside the
 transaction of deciding, under the run's lock."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from orchestrator import permissions
 from .claiming import current_account, hand_to, locked, move_up, refusals_recorded
 from .errors import Conflict, Invalid, NotAllowed
 from .models import Approval, Review, band_of
+from .notices import notify
 from .opening import told
 from .settling import corrected_round
 from .transitions import LIVE, move_reviews
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .deciding import Act
 
 ANSWER = "answer"
+FIRST = timedelta(days=1)  # so long whoever asked comes first; then the whole team
 
 
 def still_open(act: "Act") -> dict[str, Any]:
@@ -48,6 +51,14 @@ def carry_corrections(act: "Act") -> None:
         act.vote.review, act.vote.round, act.vote.level = act.review, act.review.round, act.review.level
 
 
+def bounded(act: "Act") -> None:
+    """A case does not go round for ever: the same kind of answer is given as often as rounds are allowed."""
+    verdict, most = act.answer.verdict, act.review.queue.policy.max_rounds
+    if Approval.objects.filter(review__task=act.review.task_id, verdict=verdict).count() >= most:
+        done = {"ask": "asked about", "delegate": "handed over"}[verdict]
+        raise Invalid([("target", f"{act.answer.target}: this case was {done} {most} times, as often as it may be.")])
+
+
 def ask(act: "Act") -> dict[str, Any]:
     """The clock stops until the person asked has answered; the case stays decidable."""
     asked = named_person(act.answer.target)
@@ -55,9 +66,11 @@ def ask(act: "Act") -> dict[str, Any]:
         raise Invalid([("target", "target: you cannot ask yourself")])
     if not act.answer.comment.strip():
         raise Invalid([("comment", "comment: is missing; write the question")])
+    bounded(act)
     carry_corrections(act)
     move_reviews([act.review.pk], LIVE, Review.Status.OPEN, asked=asked)
     told(act.review, "review.asked", act.actor, **act.said(), to=str(asked.pk))
+    notify(asked, "review.asked", act.review.task, act.user)
     return still_open(act)
 
 
@@ -66,9 +79,13 @@ def delegate(act: "Act") -> dict[str, Any]:
     to = named_person(act.answer.target)
     if to.pk == act.user.pk or act.review.delegated_to_id == act.user.pk:
         raise Invalid([("target", "target: a case is handed over once, and to somebody else")])
+    bounded(act)
     carry_corrections(act)
-    hand_to(act.review, to)
-    told(act.review, "review.delegated", act.actor, **act.said(), to=str(to.pk))
+    until = act.now + timedelta(hours=act.answer.hours) if act.answer.hours else None
+    hand_to(act.review, to, until)
+    ends = {"until": until} if until else {}
+    told(act.review, "review.delegated", act.actor, **act.said(), to=str(to.pk), **ends)
+    notify(to, "review.delegated", act.review.task, act.user)
     return still_open(act)
 
 
@@ -95,9 +112,11 @@ def answer(*, review_id: UUID, actor: Any, text: str) -> Approval:
             raise NotAllowed("asked", "Somebody else was asked.")
         question = review.approvals.filter(verdict="ask").last()
         due = review.due_at + (now - question.at)
-        values = {"asked": None, "due_at": due, "band": band_of(due, now), "delegated_to": question.reviewer}
+        back = {"delegated_to": question.reviewer, "delegated_until": now + FIRST}
+        values = {"asked": None, "due_at": due, "band": band_of(due, now), **back}
         move_reviews([review.pk], LIVE, Review.Status.OPEN, **values)
         told(review, "review.answered", person(user), text=text)
+        notify(question.reviewer, "review.answered", review.task, user)
         return Approval.objects.create(
             id=uuid7(),
             review=review,

@@ -11,9 +11,10 @@ from django.db import transaction
 from audit.log import SYSTEM, database_now, person
 from orchestrator import engine, permissions
 
-from . import policies
+from . import policies, recommending
 from .errors import Conflict, Held, Invalid, NotAllowed
 from .models import BAND_LIMITS, Draft, Review, band_of
+from .notices import notify
 from .opening import reload, told
 from .packet import name_of
 from .permissions import allowed, level_of, sees, standing_of, verdicts_of
@@ -73,14 +74,13 @@ def claim(*, review_id: UUID, actor: Any) -> Review:
     """Reserves a live review for 15 minutes; again, by the same person, for 15 more. NotAllowed, Held, Conflict."""
     with refusals_recorded(review_id, actor, "claim"):
         review, user, now = locked(review_id), current_account(actor), database_now()
-        if not review.is_live:
-            raise Conflict(f"This case is {review.get_status_display()}; it can no longer be claimed.")
-        if not allowed(user, review):
-            permit(user, review, policies.APPROVE)
+        permit_any(user, review)
         held_by_other(review, user, now)
         again = review.claimed_by_id == user.pk
         wake_up(review, now)
-        move_reviews([review.pk], [review.status], Review.Status.CLAIMED, claimed_by=user, claimed_until=now + CLAIM)
+        move_reviews(
+            [review.pk], [review.status], Review.Status.CLAIMED, claimed_by=user, claimed_until=now + CLAIM, wanted_by=None
+        )
         if not again:
             told(review, "review.claimed", person(user))
         return reload(review.pk, review.run)
@@ -106,6 +106,45 @@ def release(*, review_id: UUID, actor: Any) -> Review:
         return reload(review.pk, review.run)
 
 
+def ask_to_take_over(*, review_id: UUID, actor: Any) -> Review:
+    """Asks whoever holds the case to hand it over; takes it where nobody does any more. NotAllowed, Conflict."""
+    review = Review.objects.get(pk=review_id)
+    if review.status != Review.Status.CLAIMED or review.claimed_until <= database_now():
+        return claim(review_id=review_id, actor=actor)
+    with refusals_recorded(review_id, actor, "claim"):
+        review, user = locked(review_id), current_account(actor)
+        permit_any(user, review)
+        if review.claimed_by_id not in (None, user.pk) and review.wanted_by_id != user.pk:
+            Review.objects.filter(pk=review.pk).update(wanted_by=user)
+            told(review, "review.takeover_asked", person(user), holder=str(review.claimed_by_id))
+            notify(review.claimed_by, "review.takeover_asked", review.task, user)
+        return reload(review.pk, review.run)
+
+
+def permit_any(user: Any, review: Review) -> None:
+    """NotAllowed unless this person may give some answer on the review now; Conflict once it has ended."""
+    if not review.is_live:
+        raise Conflict(f"This case is {review.get_status_display()}; it can no longer be claimed.")
+    if not allowed(user, review):
+        permit(user, review, policies.APPROVE)
+
+
+def hand_over(*, review_id: UUID, actor: Any) -> Review:
+    """The holder lets whoever asked for it have the case."""
+    with transaction.atomic():
+        review, user, now = locked(review_id), current_account(actor), database_now()
+        to = review.wanted_by
+        if review.claimed_by_id != user.pk or to is None:
+            raise Conflict("Nobody asks for this case any more.")
+        permit_any(to, review)
+        values = {"claimed_by": to, "claimed_until": now + CLAIM, "wanted_by": None}
+        move_reviews([review.pk], [Review.Status.CLAIMED], Review.Status.CLAIMED, **values)
+        told(review, "review.released", person(user), to=str(to.pk))
+        told(review, "review.claimed", person(to))
+        notify(to, "review.claimed", review.task, user)
+        return reload(review.pk, review.run)
+
+
 def reassign(*, review_id: UUID, actor: Any, to: Any) -> Review:
     """Hands a live review to somebody who may decide it; whoever held it, holds it no longer. By those who hold
     `reroute` on the queue."""
@@ -117,16 +156,17 @@ def reassign(*, review_id: UUID, actor: Any, to: Any) -> Review:
             raise NotAllowed("queue", "You may not hand out cases of this queue.")
         hand_to(review, to)
         told(review, "review.delegated", person(user), to=str(to.pk))
+        notify(to, "review.delegated", review.task, user)
         return reload(review.pk, review.run)
 
 
-def hand_to(review: Review, to: Any) -> None:
-    """Invalid unless `to` could decide this review."""
+def hand_to(review: Review, to: Any, until: datetime | None = None) -> None:
+    """To `to`, until then or until it is answered. Invalid unless `to` could decide this review."""
     standing = standing_of(to, review)
     objection = policies.refusal(standing, policies.ASK, level_of(review))
     if objection:
         raise Invalid([("target", f"user:{to.get_username()} cannot take this case: {objection[1]}")])
-    move_reviews([review.pk], LIVE, Review.Status.OPEN, delegated_to=to)
+    move_reviews([review.pk], LIVE, Review.Status.OPEN, delegated_to=to, delegated_until=until)
 
 
 def view(*, review: Review, actor: Any) -> dict[str, Any]:
@@ -137,6 +177,7 @@ def view(*, review: Review, actor: Any) -> dict[str, Any]:
         raise NotAllowed("queue", "You may not see cases of this queue.")
     with transaction.atomic():
         told(review, "review.viewed", person(actor), digest=review.packet_digest)
+    shown = recommending.is_shown(review, actor)
     return {
         "id": str(review.pk),
         "status": review.status,
@@ -150,23 +191,25 @@ def view(*, review: Review, actor: Any) -> dict[str, Any]:
         "claimed_by": name_of(review.claimed_by) if review.claimed_by else None,
         "claimed_until": review.claimed_until,
         "undo_until": review.undo_until,
-        "packet": review.packet,
+        "packet": review.packet if shown else recommending.without(review.packet),
     }
 
 
 def save_draft(*, task_id: UUID, actor: Any, data: Mapping[str, Any]) -> Draft:
     """Keeps what a person has typed on a case. It is theirs: nobody else's act clears it."""
-    return Draft.objects.update_or_create(
-        task_id=task_id, user=actor, defaults={"data": dict(data), "saved_at": database_now()}
-    )[0]
+    kept = {"data": dict(data), "saved_at": database_now(), "recorded_at": None}
+    return Draft.objects.update_or_create(task_id=task_id, user=actor, defaults=kept)[0]
 
 
 def sweep_overdue(*, now: datetime) -> int:
     """Reviews past their time go up to the queue theirs escalates to, or are noted as overdue where there is none;
-    claims that ran out are given back. Returns how many changed. The clock stands still while a question is open."""
+    claims and hand-overs that ran out are given back. The clock stands still while a question is open. Returns how
+    many changed."""
     late = Review.objects.listed().filter(due_at__lte=now, overdue_at=None, asked=None).values_list("pk", flat=True)
     lapsed = Review.objects.filter(status=Review.Status.CLAIMED, claimed_until__lt=now).values_list("pk", flat=True)
+    ended = Review.objects.live().filter(delegated_until__lte=now).values_list("pk", flat=True)
     found = [(pk, _lapse) for pk in lapsed[:BATCH]] + [(pk, _overdue) for pk in late[:BATCH]]
+    found += [(pk, _hand_over_ended) for pk in ended[:BATCH]]
     return sum(_in_its_own_transaction(pk, change, now) for pk, change in found)
 
 
@@ -196,6 +239,16 @@ def _lapse(review: Review, now: datetime) -> bool:
     return True
 
 
+def _hand_over_ended(review: Review, now: datetime) -> bool:
+    """What was handed over for a time goes back to the team."""
+    if not review.is_live or review.delegated_until is None or review.delegated_until > now:
+        return False
+    notify(review.delegated_to, "review.released", review.task)
+    Review.objects.filter(pk=review.pk).update(delegated_to=None, delegated_until=None)
+    told(review, "review.released", SYSTEM, why="the hand-over ran out")
+    return True
+
+
 def _overdue(review: Review, now: datetime) -> bool:
     if not review.is_live or review.overdue_at or review.asked_id or review.due_at > now:
         return False
@@ -211,6 +264,7 @@ def move_up(review: Review, now: datetime) -> None:
     """The same round goes on in the queue above, with that queue's time; signatures stay."""
     above = review.queue.escalates_to
     due = now + timedelta(minutes=above.policy.sla_minutes)
-    values = {"queue": above, "due_at": due, "band": band_of(due, now), "delegated_to": None}
+    nobody: dict[str, Any] = {"delegated_to": None, "delegated_until": None}
+    values = {"queue": above, "due_at": due, "band": band_of(due, now), **nobody}
     move_reviews([review.pk], LIVE, Review.Status.ESCALATED, **values)
     review.status, review.queue, review.due_at = Review.Status.ESCALATED, above, due

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator import effects
 from orchestrator.case import PointerError, load_cases
 
+from .blind import shown_votes
 from .models import Review
 from .packet import approvals_of, merged_corrections, proposed
 
@@ -39,7 +40,7 @@ def consequence(review: Review, corrections: Mapping[str, Any]) -> Consequence:
         return as_it_stands(review)
     case = load_cases({review.run_id: review.run.input})[review.run_id]
     try:
-        case.correct(merged_corrections(approvals_of(review.pk)) | dict(corrections))
+        case.correct(merged_corrections(shown_votes(review, approvals_of(review.pk))) | dict(corrections))
     except PointerError as error:
         return Consequence(len(corrections), problem=str(error))
     proposals = effects.propose(review.run, case, review.task.step)

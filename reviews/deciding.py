@@ -2,7 +2,7 @@
 person as they are now, permitted on this queue, with separation of duties as facts; the case still what was shown;
 then the answer. Whatever loses a race is told what happened."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,16 +16,17 @@ from audit.models import Event
 from orchestrator.case import Case
 from orchestrator.models import Run
 
-from . import asking, policies, settling
+from . import asking, blind, policies, recommending, settling
 from .claiming import current_account, held_by_other, locked, permit, refusals_recorded
 from .corrections import checked
 from .errors import AlreadyDecided, Invalid, NonceTaken, OutOfTime, ReviewError, Stale
-from .models import Approval, Review
+from .models import Approval, Draft, Review
 from .opening import make_stale
-from .packet import Built, approvals_of, build_packet, difference, merged_corrections, name_of
+from .packet import Built, difference, merged_corrections, name_of
 
 LONGEST = {"nonce": 80, "reason": 60, "target": 120, "comment": 4000, "digest": 64}
 REQUIRED = ("digest", "nonce")
+LONGEST_HAND_OVER = 24 * 30
 NEEDS_TARGET = (policies.REROUTE, policies.ASK, policies.DELEGATE)
 
 
@@ -40,7 +41,9 @@ class Answer:
     comment: str = ""
     corrections: Mapping[str, Any] = field(default_factory=dict)
     target: str = ""
+    hours: int | None = None  # how long a hand-over lasts
     seconds_open: int | None = None
+    opened: Sequence[str] = ()  # parts of the case that were looked into
 
     def objections(self) -> list[tuple[str, str]]:
         """What is wrong with it, whatever the case."""
@@ -53,8 +56,11 @@ class Answer:
                 found.append((name, f"{name}: expected text of at most {most} characters"))
             elif name in REQUIRED and not value:
                 found.append((name, f"{name}: is missing"))
-        if self.verdict == policies.REJECT and not self.reason:
-            found.append(("reason", "reason: is missing; a rejection says why"))
+        if self.verdict in policies.EXPLAINED and not self.reason:
+            words = policies.unexplained(self.verdict, reason="", recommended="", routes=())
+            found.append(("reason", f"reason: is missing; {words}"))
+        if self.hours is not None and not 1 <= self.hours <= LONGEST_HAND_OVER:
+            found.append(("hours", f"hours: {self.hours}; expected 1 to {LONGEST_HAND_OVER}"))
         if self.verdict in NEEDS_TARGET and not self.target:
             found.append(("target", "target: is missing; name where or whom it goes to"))
         return found
@@ -96,6 +102,7 @@ class Act:
         answer = self.answer
         said = {"verdict": answer.verdict, "reason": answer.reason, "comment": answer.comment, "level": self.vote.level}
         extra = {"target": answer.target, "corrections": self.changes, "seconds_open": answer.seconds_open}
+        extra |= {"opened": list(answer.opened), "recommendation": self.vote.seen.get("shown", "")}
         return (
             said
             | {name: value for name, value in extra.items() if value not in ("", [], None)}
@@ -125,11 +132,13 @@ def decide(
     comment: str = "",
     corrections: Mapping[str, Any] | None = None,
     target: str = "",
+    hours: int | None = None,
     seconds_open: int | None = None,
+    opened: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Records a person's answer: {"decision", "review_status", "run_status", "undo_until"}. The same nonce by the same
     person gets the same answer. NotAllowed, Stale, AlreadyDecided, Held, OutOfTime, NonceTaken, Invalid."""
-    answer = Answer(verdict, digest, nonce, reason, comment, corrections or {}, target, seconds_open)
+    answer = Answer(verdict, digest, nonce, reason, comment, corrections or {}, target, hours, seconds_open, opened)
     if objections := answer.objections():
         raise Invalid(objections)
     with refusals_recorded(review_id, actor, str(verdict)):
@@ -149,21 +158,26 @@ def _decide(review_id: UUID, actor: Any, answer: Answer) -> dict[str, Any] | Rev
         return _too_late(review, answer)
     held_by_other(review, user, now)
     _still_valid(review, user, now)
-    votes = approvals_of(review.pk)
-    built = build_packet(review.run, review.task, round_=review.round, level=review.level, votes=votes)
+    votes = blind.votes_of(review)
+    built = blind.build(review, votes)
     if built.digest != review.packet_digest:
         changed = difference(review.packet, built.packet)
         return Stale(changed, str(make_stale(review, changed, now=now).pk))
     if answer.digest != review.packet_digest:
         return Stale(_difference_since(review, answer.digest), str(review.pk))
     act = _act(review, user, answer, now, votes, built)
-    act.vote.response = HANDLERS[answer.verdict](act)
+    _explained(act)
+    handle = blind.sign if blind.answered_blindly(act) else HANDLERS[answer.verdict]
+    act.vote.response = handle(act)
     _insert(act.vote)
+    Draft.objects.filter(task=review.task_id, user=user).update(recorded_at=now)
     return act.vote.response
 
 
 def _act(review: Review, user: Any, answer: Answer, now: datetime, votes: list[Approval], built: Built) -> Act:
     changes = checked(built.case, answer.corrections)
+    advice = recommending.recommendation_of(review)
+    seen = {"seconds": answer.seconds_open, "opened": list(answer.opened)}
     vote = Approval(
         id=uuid7(),
         review=review,
@@ -177,9 +191,28 @@ def _act(review: Review, user: Any, answer: Answer, now: datetime, votes: list[A
         target=answer.target,
         nonce=answer.nonce,
         packet_digest=review.packet_digest,
+        seen=seen | recommending.how_seen(review, user, answer.verdict),
+        recommended=advice.get("verdict"),
+        recommended_by=advice.get("step"),
         at=now,
     )
     return Act(review, user, answer, now, votes, changes, vote, built)
+
+
+def _explained(act: Act) -> None:
+    """An answer against the recommendation or a rule says why; some policies want it in words as well."""
+    answer, review = act.answer, act.review
+    advice = recommending.recommendation_of(review).get("verdict", "")
+    spoken_of = recommending.mode_for(review, act.user) != recommending.Mode.NEVER
+    routes = {reason["route"] for reason in review.reasons}
+    words = policies.unexplained(
+        answer.verdict, reason=answer.reason, recommended=advice if spoken_of else "", routes=routes
+    )
+    errors = [("reason", f"reason: is missing; {words}")] if words else []
+    if answer.reason and review.queue.policy.wants_words and not answer.comment.strip():
+        errors.append(("comment", "comment: is missing; this queue wants the reason in words as well"))
+    if errors:
+        raise Invalid(errors)
 
 
 def _insert(vote: Approval) -> None:
@@ -211,6 +244,10 @@ def outcome_of(review: Review) -> dict[str, Any]:
         "status": review.get_status_display(),
         "verdict": review.answer.get("verdict", ""),
         "by": name_of(last.reviewer) if last else "",
+        "author": last.reviewer.get_username() if last else "",
+        "reason": last.reason if last else "",
+        "corrections": len(last.corrections) if last else 0,
+        "decision": review.answer.get("decision", ""),
         "at": review.settled_at.isoformat() if review.settled_at else None,
         "comment": last.comment if last else "",
     }

@@ -157,7 +157,8 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         mine = Q(queue__in=queues, asked=None) & (Q(delegated_to=None) | Q(delegated_to=user)) | Q(asked=user)
         free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lt=Now())
         awake = Q(snoozed_until=None) | Q(snoozed_until__lte=Now())
-        signed = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, verdict__in=("approve", "reject"))
+        votes = ("approve", "reject", "reroute")
+        signed = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, verdict__in=votes)
         return self.listed().filter(mine & free & awake).exclude(requester=user).exclude(Exists(signed))
 
     def by_urgency(self) -> Self:

@@ -96,13 +96,14 @@ def levels_of(policy: ReviewPolicy, built: Built) -> list[dict[str, Any]]:
     """Who must sign this case, in order."""
     digits = digits_of(settings.BASE_CURRENCY)
     rows = policy.levels.select_related("group").order_by("position", "pk")
-    return policies.levels_for(
+    found = policies.levels_for(
         quorum=policy.quorum,
         ladder=[(row.group.name, to_minor(row.above, digits)) for row in rows],
         asked=[(reason.level, reason.text) for reason in built.reasons if reason.level],
         exposure=built.exposure,
         has_amount=built.packet["amount"] is not None,
     )
+    return [{**level, "blind": True} for level in found] if policy.blind else found
 
 
 def queue_for(step: Step, reasons: Iterable[Reason]) -> Queue | None:

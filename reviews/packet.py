@@ -22,10 +22,11 @@ from orchestrator.policies.money import convert
 
 from .findings import differences, first_value, lines, values
 from .models import Approval
-from .policies import APPROVE
+from .policies import APPROVE, ASK, ESCALATE, REJECT, REROUTE, SIGNED
 from .remembered import Reason, unanswered
 
 NUMBER_FIELDS = ("invoice_number", "number", "reference")
+STRICTEST = (REJECT, ESCALATE, REROUTE, ASK, APPROVE)  # of several recommendations the first of these stands
 VENDOR_FIELDS = ("vendor_name", "vendor", "seller.name")
 
 
@@ -49,10 +50,18 @@ class Built:
 
 
 def build_packet(
-    run: Run, task: Task, *, round_: int, level: int = 0, votes: Sequence[Approval] = (), reasons: Sequence[Reason] = ()
+    run: Run,
+    task: Task,
+    *,
+    round_: int,
+    level: int = 0,
+    votes: Sequence[Approval] = (),
+    answers: Sequence[Approval] = (),
+    reasons: Sequence[Reason] = (),
 ) -> Built:
     """The case as it stands. `votes` are the approvals of this round so far: their corrections hold, and those of
-    levels before `level` are shown. `reasons`: as unanswered() would say, where the caller has asked already."""
+    levels before `level` are shown. `answers` are shown and change nothing: they differ from each other. `reasons`: as
+    unanswered() would say, where the caller has asked already."""
     definition = definition_of(run.version_id)
     step = definition.steps[task.step]
     case = load_cases({run.pk: run.input})[run.pk]
@@ -73,7 +82,8 @@ def build_packet(
         "documents": documents(run),
         "sources": [source for decision in decisions for source in sources_of(decision)],
         "decisions": [decided(decision) for decision in decisions],
-        "approvals": [signed(vote) for vote in votes if vote.level < level],
+        "approvals": [signed(vote) for vote in [*(vote for vote in votes if vote.level < level), *answers]],
+        "recommendation": recommended(case),
         "effects": [proposed(item) for item in proposals],
         "policy": policy_of(run),
         "data_digest": digest(case.as_json()),
@@ -147,6 +157,17 @@ def rules_of(decisions: Iterable[Decision]) -> dict[str, Any]:
     return {"near": near, "rules": rules}
 
 
+def recommended(case: Case) -> dict[str, Any] | None:
+    """What the machine side would answer: the strictest of what steps recommend. That nothing is wrong is no view on a
+    case where something differs."""
+    found = [
+        {"step": step, **output["recommendation"]} for step, output in case.data.items() if output.get("recommendation")
+    ]
+    stops = any(item["severity"] == "stop" for item in differences(case))
+    found = [item for item in found if not (stops and item["verdict"] == APPROVE)]
+    return min(found, key=lambda item: STRICTEST.index(item["verdict"]), default=None)
+
+
 def listed(output: Mapping[str, Any], name: str) -> list[Any]:
     found = output.get(name)
     return found if isinstance(found, list) else []
@@ -195,6 +216,8 @@ def signed(vote: Approval) -> dict[str, Any]:
         "level": vote.level,
         "reviewer": name_of(vote.reviewer),
         "verdict": vote.verdict,
+        "reason": vote.reason,
+        "target": vote.target,
         "comment": vote.comment,
         "corrections": vote.corrections,
         "at": iso_utc(vote.at),
@@ -230,7 +253,12 @@ def without_floats(value: Any) -> Any:
 
 def approvals_of(review_id: Any) -> list[Approval]:
     """The approvals of one round, oldest first."""
-    rows = Approval.objects.filter(review_id=review_id, verdict=APPROVE).select_related("reviewer")
+    return [vote for vote in answers_of(review_id) if vote.verdict == APPROVE]
+
+
+def answers_of(review_id: Any) -> list[Approval]:
+    """Approvals, rejections and what was sent elsewhere in one round, oldest first."""
+    rows = Approval.objects.filter(review_id=review_id, verdict__in=SIGNED).select_related("reviewer")
     return list(rows.order_by("at", "id"))
 
 

@@ -10,6 +10,7 @@ from orchestrator.models import AgentAccount, Run
 from orchestrator.permissions import granted, holding, holds, is_agent
 
 from . import policies
+from .blind import hidden_rounds
 from .models import Approval, Queue, Review
 
 SEES = ("view_queue", "decide", "reroute")
@@ -17,7 +18,7 @@ SEES = ("view_queue", "decide", "reroute")
 
 def standing_of(user: Any, review: Review) -> policies.Standing:
     """The facts about this person and this review, read now, in one statement: a row for each of their groups."""
-    voted = Approval.objects.filter(review=review, reviewer_id=OuterRef("pk"), verdict__in=policies.VOTES)
+    voted = Approval.objects.filter(review=review, reviewer_id=OuterRef("pk"), verdict__in=policies.SIGNED)
     held = {name: ExpressionWrapper(holding(name, review.queue), BooleanField()) for name in SEES}
     known = {"voted": Exists(voted), "agent": Exists(AgentAccount.objects.filter(user_id=OuterRef("pk")))}
     people = get_user_model().objects.filter(pk=user.pk, is_active=True).annotate(**held, **known)
@@ -101,3 +102,4 @@ def register() -> None:
     permissions.register_sight(Review, _reviews_seen)
     permissions.register_sight(Run, _runs_seen)
     permissions.register_queues(visible_queues)
+    permissions.register_hidden(hidden_rounds)

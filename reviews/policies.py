@@ -13,6 +13,8 @@ APPROVE, REJECT, REROUTE, ASK, DELEGATE, ESCALATE = VERDICTS = (
     "escalate",
 )
 VOTES = (APPROVE, REJECT)
+SIGNED = (*VOTES, REROUTE)  # rerouting is an answer of its own where two people answer without sight of each other
+EXPLAINED = (REJECT, REROUTE, ESCALATE)  # always with a reason
 
 # What people choose from; `other` asks for words. Codes are stored, so they may be added to and never renamed.
 REASONS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -82,7 +84,7 @@ def refusal(standing: Standing, verdict: str, level: Level) -> tuple[str, str] |
         return "queue", "You may not send cases of this queue elsewhere."
     if verdict != REROUTE and not standing.decides:
         return "queue", "You may not decide cases of this queue."
-    if verdict in VOTES and standing.voted:
+    if standing.voted and (verdict in VOTES or (verdict == REROUTE and level.get("blind"))):
         return "four_eyes", "You have signed this round already; another person must sign now."
     if verdict in VOTES and level["group"] and level["group"] not in standing.groups:
         return "level", f"This level is signed by somebody of the group {level['group']}."
@@ -140,6 +142,27 @@ def open_level(levels: Sequence[Level], votes: Collection[Vote]) -> int | None:
         if len({vote.reviewer for vote in votes if vote.level == index}) < level["quorum"]:
             return index
     return None
+
+
+def differing(group: str) -> dict[str, Any]:
+    """Whose turn it is when two people answered differently: a third one, who sees both and whose answer holds."""
+    return {"group": group, "quorum": 1, "why": "Two people answered differently", "blind": True, "settles": True}
+
+
+def unexplained(verdict: str, *, reason: str, recommended: str, routes: Collection[str]) -> str:
+    """Why a reason is asked for, where none was given; empty where none is needed. `recommended` is the verdict of the
+    machine side (empty: it has none, or it is not to be spoken of), `routes` those of the rules that fired."""
+    if reason:
+        return ""
+    if verdict in EXPLAINED:
+        return {REJECT: "a rejection says why", REROUTE: "say why it goes there", ESCALATE: "say why others look"}[
+            verdict
+        ]
+    if verdict == APPROVE and REJECT in routes:
+        return "a rule would reject this; say why it is approved all the same"
+    if verdict == APPROVE and recommended not in ("", APPROVE):
+        return f"the recommendation is to {recommended}; say why you approve"
+    return ""
 
 
 def unmet(

@@ -5,11 +5,12 @@ from typing import Any
 from orchestrator.models import Run
 from orchestrator.run_document import moment
 
+from .blind import hides_answers
 from .models import Approval, Review
 
 
 def reviews_of(run: Run) -> list[dict[str, Any]]:
-    """Every round with the answers given in it, oldest first."""
+    """Every round with the answers given in it, oldest first; those that are given blindly, once they count."""
     rows = run.reviews.select_related("queue").prefetch_related("approvals__reviewer").defer("packet")
     return [review_part(row) for row in rows.order_by("opened_at", "pk")]
 
@@ -29,7 +30,7 @@ def review_part(review: Review) -> dict[str, Any]:
         "due_at": moment(review.due_at),
         "settled_at": moment(review.settled_at),
         "undo_until": moment(review.undo_until),
-        "approvals": [approval_part(row) for row in review.approvals.all()],
+        "approvals": [] if hides_answers(review) else [approval_part(row) for row in review.approvals.all()],
     }
 
 

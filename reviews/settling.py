@@ -40,15 +40,26 @@ def response(act: "Act", decision: Any, undo_until: datetime | None = None) -> d
 
 def approve(act: "Act") -> dict[str, Any]:
     """One signature. Corrections after somebody else has signed make everybody sign the corrected case."""
-    case = act.corrected_case()
-    proposals = effects.propose(act.run, case, act.review.task.step)
-    _needs_met(act, proposals)
+    case, proposals = act.corrected_case(), approvable(act)
     if act.changes and act.votes:
         return sign_again(act, case)
     review, votes = act.review, [*act.votes, act.vote]
-    review.levels = policies.extended(review.levels, levels_of(review.queue.policy, _with(act, votes, review.level)))
+    review.levels = policies.extended(review.levels, levels_after(act))
     level = policies.open_level(review.levels, [Vote(vote.reviewer_id, vote.level) for vote in votes])
-    return settle_approved(act, case, proposals) if level is None else go_on_signing(act, level)
+    return settle_approved(act, case, proposals) if level is None else go_on_signing(act, level, shown=votes)
+
+
+def approvable(act: "Act") -> Sequence[effects.Proposed]:
+    """What the approval would set free; Invalid where something keeps the case from being approved."""
+    proposals = effects.propose(act.run, act.corrected_case(), act.review.task.step)
+    _needs_met(act, proposals)
+    return proposals
+
+
+def levels_after(act: "Act") -> list[dict[str, Any]]:
+    """Who must sign the case as it is corrected by now."""
+    review = act.review
+    return levels_of(review.queue.policy, _with(act, [*act.votes, act.vote], review.level))
 
 
 def _with(act: "Act", votes: Sequence[Any], level: int) -> Any:
@@ -71,10 +82,15 @@ def _needs_met(act: "Act", proposals: Sequence[effects.Proposed]) -> None:
         raise Invalid(errors)
 
 
-def go_on_signing(act: "Act", level: int) -> dict[str, Any]:
-    """More people must sign: at this level, or at the next, who see what was corrected and by whom."""
-    review, votes = act.review, [*act.votes, act.vote]
-    built = _with(act, votes, level)
+def back_to(review: Review) -> str:
+    """What a round is when one of its answers is in and it waits for the next."""
+    return Review.Status.ESCALATED if review.status == Review.Status.ESCALATED else Review.Status.OPEN
+
+
+def go_on_signing(act: "Act", level: int, *, shown: Sequence[Any]) -> dict[str, Any]:
+    """More people must sign: at this level, or at the next, who see what the answers `shown` to them corrected."""
+    review = act.review
+    built = _with(act, shown, level)
     risen = level != review.level
     values = {
         "level": level,
@@ -84,7 +100,7 @@ def go_on_signing(act: "Act", level: int) -> dict[str, Any]:
         "amount_base": built.exposure,
         "delegated_to": None,
     }
-    back = Review.Status.ESCALATED if review.status == Review.Status.ESCALATED else Review.Status.OPEN
+    back = back_to(review)
     if not move_reviews([review.pk], [review.status], back, **values):
         raise Conflict("Somebody else answered first; nothing was recorded.")
     told(review, "review.signed", act.actor, **act.said())

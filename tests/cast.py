@@ -1,7 +1,7 @@
 """The people, the flow and the cases of review tests: plain builders that call the real services.
 
 The flow reads a bill (everything it "reads" is the run's input), finds the vendor, asks people when a policy says so,
-and pays. `facts` of a bill: amount, flagged, differences.
+and pays. `facts` of a bill: amount, flagged, differences, advice (what the check recommends).
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ rules:
 WORKFLOW = """
 workflow: pay-bills
 title: Pay bills
-input: {amount: string, number: string, currency: string?, flagged: boolean?, differences: integer?}
+input: {amount: string, number: string, currency: string?, flagged: boolean?, differences: integer?, advice: object?}
 subject: "{vendor.name} {read.invoice.invoice_number}"
 business_key: "{vendor.vendor_id}/{read.invoice.invoice_number}"
 policies: bills
@@ -78,6 +78,7 @@ class Vendor(BaseModel):
 
 class Checked(BaseModel):
     ok: bool
+    recommendation: dict | None = None
 
 
 def difference(number: int) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def vendor(case: GivenBill, ctx: AgentContext) -> Result[Vendor]:
 
 @agent("cast.check", version="1")
 def check(case: GivenInput, ctx: AgentContext) -> Result[Checked]:
-    return Result(Checked(ok=True), confidence=0.95)
+    return Result(Checked(ok=True, recommendation=case.input.get("advice")), confidence=0.95)
 
 
 @dataclass

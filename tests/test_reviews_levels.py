@@ -48,6 +48,8 @@ def test_a_rule_that_names_a_group_opens_its_level_after_the_queues_own():
         "level": 0,
         "reviewer": "Clerk",
         "verdict": "approve",
+        "reason": "other",
+        "target": "",
         "comment": "prices agreed",
         "corrections": {},
         "at": "",

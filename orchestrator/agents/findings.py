@@ -14,6 +14,16 @@ class Option(BaseModel):
     source: str  # words for a person: "invoice", "order 4500129377"
 
 
+class Recommendation(BaseModel):
+    """What an agent would answer in the place of the person who is asked. A step may give one as `recommendation`; when
+    people see it, the review policy says."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verdict: Literal["approve", "reject", "reroute", "ask", "escalate"]
+    why: str  # one sentence for a person
+
+
 class Discrepancy(BaseModel):
     """Two sources disagree, or something expected is missing. A step lists its own under `discrepancies`."""
 

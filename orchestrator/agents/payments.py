@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from .base import AgentContext, Result, Source, agent
 from .duplicates import amounts_agree, duplicate_difference, find_duplicates
-from .findings import Discrepancy
+from .findings import Discrepancy, Recommendation
 from .invoices_model import Invoice
 from .matching import compact
 from .payments_account import account_differences
@@ -52,6 +52,7 @@ class ScreenReport(BaseModel):
     bank_changed: bool = False
     discrepancies: list[Discrepancy] = []
     stops: int = 0
+    recommendation: Recommendation | None = None
 
 
 @agent("payments.screen", version="1", sources=["payment-history"])
@@ -67,13 +68,28 @@ def screen(case: ScreenInput, ctx: AgentContext) -> Result[ScreenReport]:
         differences += account_differences(
             invoice, vendor_name=vendor.name, iban=vendor.iban, changed_at=vendor.iban_changed_at
         )
+    stops = sum(difference.severity == "stop" for difference in differences)
     report = ScreenReport(
         duplicates=[_duplicate(known.kind, known.row) for known in found],
         bank_changed=any(difference.kind == "bank_account_changed" for difference in differences),
         discrepancies=differences,
-        stops=sum(difference.severity == "stop" for difference in differences),
+        stops=stops,
+        recommendation=recommend(differences) if stops else Recommendation(verdict="approve", why=CLEAN),
     )
     return Result(report, confidence(invoice, vendor, rows), _rationale(report, len(rows)))
+
+
+CLEAN = "It was not paid before, and the account is the one on record."
+
+
+def recommend(differences: Iterable[Discrepancy]) -> Recommendation | None:
+    """A second payment is refused; a changed account is for somebody who can call the vendor back."""
+    stops = [difference for difference in differences if difference.severity == "stop"]
+    changed = next((item for item in stops if item.kind == "bank_account_changed"), None)
+    known = next((item for item in stops if "duplicate" in item.kind), None)
+    if known is not None:
+        return Recommendation(verdict="reject", why=known.message)
+    return Recommendation(verdict="escalate", why=changed.message) if changed is not None else None
 
 
 def candidates(invoice: Invoice, vendor_id: str | None, sha256: str, history: Source) -> list[dict[str, Any]]:

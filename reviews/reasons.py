@@ -1,0 +1,24 @@
+"""The reasons people choose from: those of the review policy where it has its own, else the usual ones."""
+
+from collections.abc import Mapping, Sequence
+
+from . import policies
+from .models import ReviewPolicy
+
+Codes = Mapping[str, Sequence[tuple[str, str]]]
+
+
+def codes_of(policy: ReviewPolicy) -> Codes:
+    """{verdict: [(code, words), …]}, in one statement."""
+    own: dict[str, list[tuple[str, str]]] = {}
+    for row in policy.codes.all():
+        offered = own.setdefault(row.verdict, [])
+        if row.is_active:
+            offered.append((row.code, row.words))
+    return {**policies.REASONS, **own}
+
+
+def words_of(policy: ReviewPolicy, verdict: str, code: str) -> str:
+    """A code in words; one that is no longer offered, or came over the API, as it stands."""
+    known = {row.code: row.words for row in policy.codes.all() if row.verdict == verdict}
+    return {**dict(policies.REASONS.get(verdict, ())), **known}.get(code, code)
