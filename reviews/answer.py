@@ -1,11 +1,11 @@
 """What a reviewer has filled in on a case, from a form or from their draft, before anything is recorded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .policies import VERDICTS
-from .questions import Question, questions_of
+from .questions import Question, questions_of, same
 
 OTHER = "other"
 MAX_TEXT = 4_000
@@ -14,7 +14,8 @@ MAX_TEXT = 4_000
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer being made. `picks` maps a question to the option chosen ("0", "1", … or "other"), `others` to the
-    value typed; `typed` maps a JSON pointer to a corrected value. Texts, codes and targets are kept per verdict."""
+    value typed; `typed` maps a JSON pointer to a corrected value. Texts, codes, targets and hours (`spans`) are kept
+    per verdict."""
 
     verdict: str = ""
     picks: Mapping[str, str] = field(default_factory=dict)
@@ -23,6 +24,7 @@ class Answer:
     reasons: Mapping[str, str] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[str, str] = field(default_factory=dict)
+    spans: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, post: Mapping[str, str]) -> "Answer":
@@ -35,7 +37,7 @@ class Answer:
                 parts.setdefault(kind, {})[rest] = value.strip()[:MAX_TEXT]
         return cls(
             verdict if verdict in VERDICTS else "",
-            *(parts.get(kind, {}) for kind in ("pick", "other", "set", "reason", "comment", "target")),
+            *(parts.get(kind, {}) for kind in ("pick", "other", "set", "reason", "comment", "target", "hours")),
         )
 
     @classmethod
@@ -44,6 +46,38 @@ class Answer:
 
     def as_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
+
+    def kept(self, packet: Mapping[str, Any], digest: str) -> dict[str, Any]:
+        """As a draft keeps it: with the case it was filled in on, and the picks by what they were about."""
+        questions = {question.id: question for question in questions_of(packet["differences"]) if question.pointer}
+        chosen = {q.pointer: self.chosen(q) for q in questions.values()}
+        about = {pointer: [found[0], ""] for pointer, found in chosen.items() if found}
+        for question_id, pick in self.picks.items():
+            if pick == OTHER and question_id in questions and question_id in self.others:
+                about[questions[question_id].pointer] = ["", self.others[question_id]]
+        return {**self.as_json(), "digest": digest, "about": about}
+
+    @classmethod
+    def of_draft(cls, kept: Mapping[str, Any], packet: Mapping[str, Any], digest: str) -> "Answer":
+        """A draft on the case as it is now. Where the case has changed since, a pick stands if its question still has
+        that value; otherwise the difference is open again."""
+        answer = cls.from_json(kept)
+        if kept.get("digest", digest) == digest:
+            return answer
+        picks, others = {}, {}
+        for question in questions_of(packet["differences"]):
+            value, typed = kept.get("about", {}).get(question.pointer, (None, ""))
+            if question.pointer and typed:
+                picks[question.id], others[question.id] = OTHER, typed
+            elif question.pointer in kept.get("about", {}):
+                known = [same(option) for option, _ in question.options]
+                picks |= {question.id: str(known.index(same(value)))} if same(value) in known else {}
+        return replace(answer, picks=picks, others=others)
+
+    @property
+    def hours(self) -> int | None:
+        text = self.spans.get(self.verdict, "")
+        return int(text) if text.isdecimal() and len(text) < 6 else None
 
     @property
     def reason(self) -> str:

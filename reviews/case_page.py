@@ -7,42 +7,25 @@ from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-from django.contrib.auth import get_user_model
-from django.db.models import BooleanField, ExpressionWrapper
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from orchestrator.models import Document, DocumentPage
 from orchestrator.pages.documents import lines_of
-from orchestrator.permissions import holding
 from orchestrator.pinned import definition_of
 from orchestrator.policies.evaluate import ROUTES
 
-from . import policies
 from .answer import OTHER, Answer
+from .choices import Choice, choices_of
 from .consequence import Consequence, consequence
+from .decision_panel import DecisionPanel
 from .inbox import Wanted
 from .models import Queue, Review
 from .packet import name_of
 from .paper import A4, Paper, Sheet, Value, lay_out, read_values, shown
+from .policies import ASK
 from .questions import Question, questions_of
 
-VERDICTS = {  # verdict: key, icon, words on the button, words for the record
-    policies.APPROVE: ("a", "check", "Approve", "approved"),
-    policies.REJECT: ("r", "x", "Reject", "rejected"),
-    policies.REROUTE: ("t", "route", "Reroute", "rerouted"),
-    policies.ASK: ("i", "ask", "Ask", "question asked"),
-    policies.DELEGATE: ("d", "handoff", "Delegate", "handed over"),
-    policies.ESCALATE: ("e", "up", "Escalate", "escalated"),
-}
-COMMENTS = {
-    policies.APPROVE: "Anything to note?",
-    policies.REJECT: "What should the sender know?",
-    policies.REROUTE: "What should be done there?",
-    policies.ASK: "Your question",
-    policies.DELEGATE: "What should they know?",
-    policies.ESCALATE: "Why should somebody else look?",
-}
 SEVERE = {"pause", "escalate", "reject"}
 SAMPLE = "sample"
 ONE_DIFFERENCE = "differences."  # how an objection names one: differences.d3
@@ -74,25 +57,6 @@ class Difference:
     @property
     def open(self) -> bool:
         return self.asked.stops and not self.settled
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A verdict this person may give, with what its panel asks for."""
-
-    verdict: str
-    key: str
-    icon: str
-    title: str
-    codes: Sequence[tuple[str, str, bool]]  # code, words, chosen
-    comment_label: str
-    comment: str
-    targets: Sequence[tuple[str, str, bool]]
-    chosen: bool
-
-    @property
-    def id(self) -> str:
-        return f"d-{self.verdict[:3]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +170,8 @@ class CasePage:
             return f"This case is {review.get_status_display()}."
         if self.held_by:
             return f"{self.held_by} is working on it until {timezone.localtime(review.claimed_until):%H:%M}."
+        if self.user.pk in self.desk.signed_by:
+            return "You have answered it in this round. Somebody else answers now."
         if review.run.started_by_id == self.user.pk:
             return "Whoever asked for this may not decide it. You may read everything."
         return "You may read this case, and not decide it."
@@ -217,7 +183,7 @@ class CasePage:
     @property
     def question_asked(self) -> Any:
         """The open question, as the approval it was recorded with."""
-        return self.review.approvals.filter(verdict=policies.ASK).select_related("reviewer").last()
+        return self.review.approvals.filter(verdict=ASK).select_related("reviewer").last()
 
     @property
     def level(self) -> Mapping[str, Any]:
@@ -229,56 +195,12 @@ class CasePage:
 
     @cached_property
     def choices(self) -> list[Choice]:
-        return [self._choice(verdict) for verdict in policies.VERDICTS if verdict in self.allowed]
-
-    def _choice(self, verdict: str) -> Choice:
-        key, icon, title, _ = VERDICTS[verdict]
-        reason, target = self.answer.reasons.get(verdict, ""), self.answer.targets.get(verdict, "")
-        return Choice(
-            verdict,
-            key,
-            icon,
-            title,
-            [(code, words, code == reason) for code, words in policies.REASONS.get(verdict, ())],
-            COMMENTS[verdict],
-            self.answer.comments.get(verdict, ""),
-            [(name, words, name == target) for name, words in self.targets(verdict)],
-            self.answer.verdict == verdict,
-        )
-
-    def targets(self, verdict: str) -> list[tuple[str, str]]:
-        if verdict == policies.REROUTE:
-            return [*self.steps_before, *self.other_queues]
-        if verdict in (policies.ASK, policies.DELEGATE):
-            return self.people(verdict)
-        return []
-
-    @property
-    def steps_before(self) -> list[tuple[str, str]]:
-        """Automated steps that may run again with the corrections made here."""
-        definition = definition_of(self.review.run.version_id)
-        before = definition.ancestors(self.review.task.step)
-        steps = [step for name, step in definition.steps.items() if name in before and step.kind == "agent"]
-        return [(f"step:{step.name}", f"Step: {step.title or step.name}, once more") for step in steps]
-
-    @property
-    def other_queues(self) -> list[tuple[str, str]]:
-        queues = Queue.objects.all() if self.queues is None else self.queues
-        others = [queue for queue in queues if queue.pk != self.review.queue_id]
-        return [(f"queue:{queue.name}", f"Queue: {queue.title}") for queue in others]
-
-    def people(self, verdict: str) -> list[tuple[str, str]]:
-        """Whom this person may ask (anybody) or hand the case to (whoever may decide it)."""
-        handing, requester = verdict == policies.DELEGATE, self.review.run.started_by_id
-        found = [user for user in self.others if not handing or (user.decides and user.pk != requester)]
-        return [(f"user:{user.get_username()}", name_of(user)) for user in found]
+        return choices_of(self.review, self.user, self.answer, self.allowed, self.queues)
 
     @cached_property
-    def others(self) -> list[Any]:
-        """Every other person, with whether they may decide cases of this queue."""
-        decides = ExpressionWrapper(holding("decide", self.review.queue), BooleanField())
-        people = get_user_model().objects.filter(is_active=True, agent_account=None).exclude(pk=self.user.pk)
-        return list(people.annotate(decides=decides).order_by("first_name", "username"))
+    def desk(self) -> DecisionPanel:
+        """What stands around the choice: the recommendation, answers before this one, what is said about the case."""
+        return DecisionPanel(self.review, self.user, self.allowed)
 
     @property
     def error_links(self) -> list[tuple[str, str]]:
@@ -291,6 +213,7 @@ class CasePage:
             number = self.numbers.get(name.removeprefix("corrections."))
             return f"f{number}" if number else "vals"
         anchors = {"reason": f"r-{verdict}", "target": f"t-{verdict}", "comment": f"comment-{verdict}"}
+        anchors |= {"verdict": "choice", "hours": f"hours-{verdict}"}
         places = ((item["id"], found.number) for found in self.questions for item in found.items)
         asked = {f"{ONE_DIFFERENCE}{name}": f"f{number}" for name, number in places}
         return {**asked, **anchors}.get(name, "q-dec")

@@ -129,10 +129,16 @@ def end_round(review: Review, status: str, kind: str, *, actor: Actor, **data: A
 
 
 def make_stale(review: Review, difference: Collection[Mapping[str, Any]], *, now: datetime) -> Review:
-    """The case is no longer what people were shown: the round ends, its signatures with it, and the next one opens."""
+    """The case is no longer what people were shown: the round ends, its signatures with it, and the next one opens.
+    Whoever held it, holds it still."""
+    held = {"claimed_by": review.claimed_by, "claimed_until": review.claimed_until}
+    was_claimed = review.status == Review.Status.CLAIMED
     paths = [item["path"] for item in difference]
     end_round(review, Review.Status.STALE, "review.made_stale", actor=SYSTEM, paths=paths)
-    return open_again(review, now=now)
+    again = open_again(review, now=now)
+    if was_claimed:
+        move_reviews([again.pk], [Review.Status.OPEN], Review.Status.CLAIMED, **held)
+    return again
 
 
 def withdraw(task_ids: Collection[UUID], now: datetime) -> None:

@@ -11,28 +11,23 @@ from typing import Any
 from django.db.models import Count, F, Q
 
 from .blind import hides_answers, signers
+from .measured import Frequency
 from .models import Approval, Reveal, Review, ReviewPolicy
 from .policies import ESCALATE, SIGNED
 
-ENOUGH = 50  # below this many answers a rate says nothing
 NEWEST = 1_000
 Mode = ReviewPolicy.Recommendation
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """What is shown. `agreed` of `cases` earlier answers were the same; None where too few are known."""
+    """What is shown, with how often people gave the same answer before."""
 
     verdict: str
     why: str
     step: str
-    agreed: int | None = None
-    cases: int = 0
+    agreed: Frequency
     first_choice: str = ""
-
-    @property
-    def rate(self) -> int | None:
-        return None if self.agreed is None else round(100 * self.agreed / self.cases)
 
 
 def recommendation_of(review: Review) -> Mapping[str, Any]:
@@ -72,19 +67,17 @@ def shown_to(review: Review, user: Any) -> Recommendation | None:
     if not found or not is_shown(review, user):
         return None
     reveal = reveal_of(review, user)
-    agreed, cases = agreement(found["step"], found["verdict"])
-    enough = cases >= ENOUGH
-    first = reveal.first_choice if reveal else ""
-    return Recommendation(found["verdict"], found["why"], found["step"], agreed if enough else None, cases, first)
+    agreed = agreement(found["step"], found["verdict"])
+    return Recommendation(found["verdict"], found["why"], found["step"], agreed, reveal.first_choice if reveal else "")
 
 
-def agreement(step: str, verdict: str) -> tuple[int, int]:
-    """(the same, all) of the newest answers people gave where this was recommended."""
+def agreement(step: str, verdict: str) -> Frequency:
+    """How many of the newest answers people gave, where this was recommended, were the same."""
     judged = (*SIGNED, ESCALATE)  # a question or a hand-over is no answer yet
     answers = Approval.objects.filter(recommended_by=step, recommended=verdict, verdict__in=judged)
     newest = answers.order_by("-at").annotate(same=Q(verdict=F("recommended")))[:NEWEST]
     found = newest.aggregate(cases=Count("pk"), agreed=Count("pk", filter=Q(same=True)))
-    return found["agreed"], found["cases"]
+    return Frequency(found["agreed"], found["cases"])
 
 
 def how_seen(review: Review, user: Any, verdict: str) -> dict[str, Any]:

@@ -207,14 +207,18 @@ def to_step(act: "Act", name: str) -> dict[str, Any]:
         raise Invalid([("target", f"target: step:{name} is no earlier step; expected one of {earlier}")])
     if not act.run.tasks.filter(step=name, status__in=("succeeded", "skipped")).exists():
         raise Invalid([("target", f"target: step:{name} is not finished, so it cannot be repeated")])
-    after = definition.descendants(name)
-    if act.run.effects.filter(step__in=after, state__in=SENT).exists():
+    if sent_after(act.run) & set(definition.descendants(name)):
         raise Invalid(
             [("target", f"target: after step:{name} something was sent outside already; it cannot be repeated")]
         )
     decision = record_decision(act, policies.REROUTE)
     undo_until = settle(act, decision, Review.Status.REROUTED, "review.rerouted")
     return response(act, decision.pk, undo_until)
+
+
+def sent_after(run: Run) -> set[str]:
+    """Steps that sent something outside: what comes before them cannot be repeated."""
+    return set(run.effects.filter(state__in=SENT).values_list("step", flat=True))
 
 
 def to_queue(act: "Act", name: str) -> dict[str, Any]:
@@ -245,11 +249,14 @@ def to_workflow(act: "Act", name: str) -> dict[str, Any]:
 
 def misfit_of(run: Run, name: str) -> str:
     """Why the other workflow cannot take this run's input; empty where it can."""
-    found = Workflow.objects.filter(name=name, is_active=True).select_related("current").first()
-    if found is None or found.current is None:
-        return "is not published, or switched off"
+    found = Workflow.objects.filter(name=name, is_active=True, current__isnull=False).first()
+    return "is not published, or switched off" if found is None else misfit_in(found, run)
+
+
+def misfit_in(workflow: Workflow, run: Run) -> str:
+    """Why this published workflow cannot take the run's input; empty where it can."""
     try:
-        validate_input(definition_of(found.current_id).input, dict(run.input))
+        validate_input(definition_of(workflow.current_id).input, dict(run.input))
     except InputInvalid as error:
         return str(error)
     return ""

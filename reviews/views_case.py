@@ -20,7 +20,8 @@ from orchestrator.http import Request
 from . import inbox, services
 from .answer import Answer
 from .around import look_around, neighbours
-from .case_page import VERDICTS, CasePage
+from .case_page import CasePage
+from .choices import VERDICTS
 from .errors import Conflict, Invalid, NotAllowed, ReviewError, Stale
 from .forms import TextForm
 from .inbox import Sight, Wanted, newest_review, newest_round

@@ -1,11 +1,13 @@
 """What the machine side would answer: when a person gets it, what is on record of it, and how often people agreed."""
 
 import pytest
+
 from audit.models import Event
 from reviews.errors import Invalid
+from reviews.measured import ENOUGH
 from reviews.models import Approval, ReasonCode, Review
 from reviews.reasons import codes_of
-from reviews.recommending import ENOUGH, shown_to
+from reviews.recommending import shown_to
 from reviews.revealing import reveal
 
 from .api import Caller
@@ -128,11 +130,11 @@ def test_the_rate_is_measured_on_what_people_answered_and_waits_for_enough(every
     review = waiting_bill(everybody, advice=advice)
     reveal(review_id=review.pk, actor=everybody.clerk, choice="approve")
     shown = shown_to(Review.objects.get(pk=review.pk), everybody.clerk)
-    assert (shown.rate, shown.cases) == (None, 1)
+    assert (shown.agreed.enough, shown.agreed.seen) == (False, 1)
     assert "Not measured yet" in text_of(signed_in(everybody.clerk).get(case_url(review)))
     fifty_more_answers(Approval.objects.get())
     shown = shown_to(Review.objects.get(pk=review.pk), everybody.clerk)
-    assert (shown.agreed, shown.cases, shown.rate) == (26, ENOUGH + 1, 51)
+    assert (shown.agreed.held, shown.agreed.seen, shown.agreed.enough) == (26, ENOUGH + 1, True)
     assert "26 of 51" in text_of(signed_in(everybody.clerk).get(case_url(review)))
 
 

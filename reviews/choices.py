@@ -1,0 +1,176 @@
+"""What a person may choose on a case, and what each choice asks for: reasons, where to, whom."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from orchestrator.models import Task, Workflow
+from orchestrator.permissions import holding
+from orchestrator.pinned import definition_of
+
+from . import policies
+from .answer import Answer
+from .models import Approval, Queue, Review
+from .packet import name_of
+from .reasons import codes_of
+from .settling import misfit_in, sent_after
+
+VERDICTS = {  # verdict: key, icon, words on the button, words for the record
+    policies.APPROVE: ("a", "check", "Approve", "approved"),
+    policies.REJECT: ("r", "x", "Reject", "rejected"),
+    policies.REROUTE: ("t", "route", "Reroute", "rerouted"),
+    policies.ASK: ("i", "ask", "Ask", "question asked"),
+    policies.DELEGATE: ("d", "handoff", "Delegate", "handed over"),
+    policies.ESCALATE: ("e", "up", "Escalate", "escalated"),
+}
+COMMENTS = {
+    policies.APPROVE: "Anything to note?",
+    policies.REJECT: "What should the sender know?",
+    policies.REROUTE: "What should be done there?",
+    policies.ASK: "Your question",
+    policies.DELEGATE: "What should they know?",
+    policies.ESCALATE: "Why should somebody else look?",
+}
+HOURS = ((4, "4 hours"), (24, "a day"), (72, "3 days"), (168, "a week"))
+USUAL_HOURS = "24"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where or to whom a case may go; `note` says what a person choosing it should know."""
+
+    name: str
+    words: str
+    note: str = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A verdict this person may give, with what its panel asks for."""
+
+    verdict: str
+    key: str
+    icon: str
+    title: str
+    codes: Sequence[tuple[str, str, bool]]  # code, words, chosen
+    comment_label: str
+    comment: str
+    targets: Sequence[Target]
+    chosen: bool
+    hours: Sequence[tuple[int, str, bool]] = ()
+
+    @property
+    def id(self) -> str:
+        return f"d-{self.verdict[:3]}"
+
+    @property
+    def takes_target(self) -> bool:
+        return self.verdict in (policies.REROUTE, policies.ASK, policies.DELEGATE)
+
+
+def choices_of(
+    review: Review, user: Any, answer: Answer, allowed: Collection[str], queues: Sequence[Queue] | None
+) -> list[Choice]:
+    """What may be chosen; who cannot answer the case is offered nothing."""
+    if not allowed:
+        return []
+    codes, others = codes_of(review.queue.policy), other_people(review, user)
+    offered = {
+        policies.REROUTE: [*steps_before(review), *other_queues(review, queues), *other_workflows(review)],
+        policies.ASK: [person(found, handing=False) for found in others],
+        policies.DELEGATE: [person(found, handing=True) for found in others if may_take(found, review)],
+    }
+    above = review.queue.escalates_to_id is not None
+    return [
+        _choice(verdict, answer, codes.get(verdict, ()), offered.get(verdict, ()))
+        for verdict in policies.VERDICTS
+        if verdict in allowed and (verdict != policies.ESCALATE or above)
+    ]
+
+
+def _choice(verdict: str, answer: Answer, codes: Sequence[tuple[str, str]], targets: Sequence[Target]) -> Choice:
+    key, icon, title, _ = VERDICTS[verdict]
+    reason, target = answer.reasons.get(verdict, ""), answer.targets.get(verdict, "")
+    hours = answer.spans.get(verdict, USUAL_HOURS)
+    return Choice(
+        verdict,
+        key,
+        icon,
+        title,
+        [(code, words, code == reason) for code, words in codes],
+        COMMENTS[verdict],
+        answer.comments.get(verdict, ""),
+        [Target(found.name, found.words, found.note, found.name == target) for found in targets],
+        answer.verdict == verdict,
+        [(n, words, str(n) == hours) for n, words in HOURS] if verdict == policies.DELEGATE else (),
+    )
+
+
+def steps_before(review: Review) -> list[Target]:
+    """Automated steps that may run again with the corrections made here: finished, and nothing sent since."""
+    run = review.run
+    definition = definition_of(run.version_id)
+    before = definition.ancestors(review.task.step)
+    done = set(run.tasks.filter(status__in=Task.DONE, step__in=before).values_list("step", flat=True))
+    steps = [step for name, step in definition.steps.items() if name in done and step.kind == "agent"]
+    sent = sent_after(run)
+    goes_on = "The run continues there, with your corrections, and comes back to this team."
+    return [
+        Target(f"step:{step.name}", f"Step: {step.title or step.name}, once more", goes_on)
+        for step in steps
+        if not sent & set(definition.descendants(step.name))
+    ]
+
+
+def other_queues(review: Review, queues: Sequence[Queue] | None) -> list[Target]:
+    found = Queue.objects.all() if queues is None else queues
+    return [
+        Target(f"queue:{queue.name}", f"Team: {queue.title}", f"It waits at this step until {queue.title} answer.")
+        for queue in found
+        if queue.pk != review.queue_id
+    ]
+
+
+def other_workflows(review: Review) -> list[Target]:
+    """Those that can take this run's input as it is."""
+    run = review.run
+    rows = Workflow.objects.filter(is_active=True, current__isnull=False).exclude(pk=run.version.workflow_id)
+    return [
+        Target(f"workflow:{row.name}", f"Workflow: {row.title or row.name}", "This run ends; a new one begins there.")
+        for row in rows.order_by("name")
+        if not misfit_in(row, run)
+    ]
+
+
+def person(found: Any, *, handing: bool) -> Target:
+    """Someone to ask or hand over to, with what speaks for and against them."""
+    words = name_of(found)
+    if not handing:
+        return Target(f"user:{found.get_username()}", words)
+    knows = ", knows this vendor" if found.knows else ""
+    return Target(f"user:{found.get_username()}", f"{words} ({found.open_cases} open{knows})")
+
+
+def may_take(found: Any, review: Review) -> bool:
+    return found.decides and found.pk != review.run.started_by_id
+
+
+def other_people(review: Review, user: Any) -> list[Any]:
+    """Every other person: whether they may decide here, how much they hold, whether they have answered a case of this
+    vendor. In one statement."""
+    decides = ExpressionWrapper(holding("decide", review.queue), BooleanField())
+    past = Approval.objects.filter(reviewer=OuterRef("pk"), review__vendor=review.vendor).exclude(review__vendor="")
+    now = timezone.now()
+    theirs = Review.objects.live().filter(
+        Q(claimed_by=OuterRef("pk"), claimed_until__gt=now) | Q(delegated_to=OuterRef("pk"))
+    )
+    load = theirs.order_by().values("run__version__isnull").annotate(n=Count("pk")).values("n")
+    people = get_user_model().objects.filter(is_active=True, agent_account=None).exclude(pk=user.pk)
+    people = people.annotate(decides=decides, knows=Exists(past), open_cases=Coalesce(Subquery(load), 0))
+    return list(people.order_by("first_name", "username"))

@@ -1,0 +1,155 @@
+"""What people say about a case beside their answers: comments that may call on somebody, questions and their answers,
+and documents they add."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+
+from audit.ids import uuid7
+from audit.log import database_now, person
+from orchestrator.documents.store import DocumentRefused, store_document
+from orchestrator.models import Document, RunDocument
+
+from . import blind
+from .claiming import current_account, locked, refusals_recorded
+from .errors import Conflict, Invalid, NotAllowed
+from .models import Approval, Comment, Review
+from .notices import notify
+from .opening import make_stale, told
+from .packet import name_of
+from .permissions import sees, standing_of
+
+MENTION = re.compile(r"(?<![\w.@])@([\w][\w.+-]*\w|\w)")
+LONGEST = 4_000
+MOST_DOCUMENTS = 50  # of one run
+ROLE = "added"
+SPOKEN = {"ask": "asked", "answer": "answered", "delegate": "handed it over", "escalate": "escalated it"}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One thing somebody said. `did` is empty for a plain comment."""
+
+    by: str
+    username: str
+    text: str
+    at: datetime
+    did: str = ""
+
+
+def said_about(review: Review, user: Any) -> list[Said]:
+    """Everything said about the case, oldest first; without what must not be known yet."""
+    hidden = blind.kept_from(user, review)
+    comments = Comment.objects.filter(task=review.task_id).select_related("author")
+    answers = Approval.objects.filter(review__task=review.task_id, verdict__in=SPOKEN).exclude(comment="")
+    found = [
+        Said(name_of(row.author), row.author.get_username(), row.text, row.at)
+        for row in comments
+        if row.author_id not in hidden or row.review_id != review.pk
+    ]
+    found += [
+        Said(name_of(row.reviewer), row.reviewer.get_username(), row.comment, row.at, SPOKEN[row.verdict])
+        for row in answers.select_related("reviewer")
+        if row.reviewer_id not in hidden or row.review_id != review.pk
+    ]
+    return sorted(found, key=lambda said: said.at)
+
+
+def comment(*, review_id: UUID, actor: Any, text: str) -> Comment:
+    """Says something about a case. Whoever is called on with @name must be one who may see it, and is told. NotAllowed,
+    Invalid."""
+    if not text.strip() or len(text) > LONGEST:
+        raise Invalid([("text", f"text: expected a comment of at most {LONGEST} characters")])
+    with refusals_recorded(review_id, actor, "comment"):
+        review, user = locked(review_id), current_account(actor)
+        may_speak(user, review)
+        called = mentioned(text, review)
+        row = Comment.objects.create(
+            id=uuid7(),
+            task=review.task,
+            review=review,
+            author=user,
+            text=text.strip(),
+            mentions=[found.get_username() for found in called],
+            at=database_now(),
+        )
+        told(review, "review.commented", person(user), comment=str(row.pk), text=row.text, mentions=row.mentions)
+        for found in called:
+            notify(found, "review.commented", review.task, user)
+        return row
+
+
+def may_speak(user: Any, review: Review) -> None:
+    """Who works on cases of the queue, was asked or handed this one, or started it; reading alone is not enough."""
+    standing = standing_of(user, review)
+    concerned = user.pk in (review.asked_id, review.delegated_to_id, review.run.started_by_id)
+    if not standing.active or standing.agent or not (standing.decides or standing.reroutes or concerned):
+        raise NotAllowed("queue", "You may read this case, and not add to it.")
+
+
+def mentioned(text: str, review: Review) -> list[Any]:
+    """The people called on, each once; Invalid for a name nobody has and for those who may not see the case."""
+    names = list(dict.fromkeys(MENTION.findall(text)))
+    known = {user.get_username(): user for user in get_user_model().objects.filter(username__in=names, is_active=True)}
+    missing = [name for name in names if name not in known]
+    blocked = [
+        name for name in names if name in known and not sees(known[name], standing_of(known[name], review), review)
+    ]
+    errors = [("text", f"text: @{name} is nobody; expected the user name of a person") for name in missing]
+    errors += [("text", f"text: @{name} may not see this case, and would be told of it in vain") for name in blocked]
+    if errors:
+        raise Invalid(errors)
+    return [known[name] for name in names]
+
+
+def attach(*, review_id: UUID, actor: Any, data: bytes, name: str) -> Document:
+    """Adds a document to the case: new evidence, so that the round ends and the next one opens with it; what people
+    signed was about less. Drafts stay, and whoever holds the case holds it still. NotAllowed, Conflict, Invalid."""
+    with refusals_recorded(review_id, actor, "attach"):
+        may_attach(locked(review_id), current_account(actor))
+    document = stored(data, name, actor)  # before the lock: malware stays on record though nothing is added
+    with refusals_recorded(review_id, actor, "attach"):
+        review, user = locked(review_id), current_account(actor)
+        may_attach(review, user)
+        RunDocument.objects.create(run=review.run, document=document, role=ROLE)
+        about = {"document": str(document.pk), "sha256": document.sha256, "name": document.name}
+        told(review, "review.attached", person(user), **about)
+        added = [{"path": "/documents", "before": None, "after": document.name}]
+        make_stale(review, added, now=database_now())
+        return document
+
+
+def may_attach(review: Review, user: Any) -> None:
+    may_speak(user, review)
+    if not review.is_live:
+        raise Conflict(f"This case is {review.get_status_display()}; nothing can be added to it.")
+    if RunDocument.objects.filter(run=review.run).count() >= MOST_DOCUMENTS:
+        raise Invalid([("file", f"file: a case has at most {MOST_DOCUMENTS} documents")])
+
+
+def stored(data: bytes, name: str, user: Any) -> Document:
+    """Through the store's own checks; Invalid says which one refused it."""
+    try:
+        document = store_document(data=data, name=name, actor=user)
+    except DocumentRefused as refused:
+        raise Invalid([("file", str(refused))]) from None
+    if document.state == Document.State.QUARANTINED:
+        raise Invalid([("file", f"file: {document.name} was refused: {document.reason}")])
+    return document
+
+
+def ask_to_reopen(*, review_id: UUID, actor: Any) -> Comment:
+    """Asks whoever answered a case to take the answer back."""
+    review = Review.objects.get(pk=review_id)
+    last = review.approvals.select_related("reviewer").filter(verdict=review.answer.get("verdict", "")).last()
+    if last is None:
+        raise Conflict("Nobody's answer stands on this case.")
+    return comment(
+        review_id=review_id,
+        actor=actor,
+        text=f"@{last.reviewer.get_username()} would you look at this again? I had another answer.",
+    )
