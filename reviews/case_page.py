@@ -81,6 +81,7 @@ class CasePage:
     saved_at: datetime | None = None
     errors: Sequence[tuple[str, str]] = ()
     conflict: Any = None
+    seen_digest: str = ""  # of the packet the refused answer was about
     queues: Sequence[Queue] | None = None  # all there are, where they have been read already
     nonce: str = field(default_factory=lambda: str(uuid4()))
 
@@ -170,7 +171,7 @@ class CasePage:
             return f"This case is {review.get_status_display()}."
         if self.held_by:
             return f"{self.held_by} is working on it until {timezone.localtime(review.claimed_until):%H:%M}."
-        if self.user.pk in self.desk.signed_by:
+        if self.user.pk in self.panel.signed_by:
             return "You have answered it in this round. Somebody else answers now."
         if review.run.started_by_id == self.user.pk:
             return "Whoever asked for this may not decide it. You may read everything."
@@ -198,7 +199,7 @@ class CasePage:
         return choices_of(self.review, self.user, self.answer, self.allowed, self.queues)
 
     @cached_property
-    def desk(self) -> DecisionPanel:
+    def panel(self) -> DecisionPanel:
         """What stands around the choice: the recommendation, answers before this one, what is said about the case."""
         return DecisionPanel(self.review, self.user, self.allowed)
 

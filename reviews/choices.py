@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
-from django.utils import timezone
+from django.db.models import BooleanField, ExpressionWrapper, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
 
-from orchestrator.models import Task, Workflow
+from orchestrator.models import Workflow
 from orchestrator.permissions import holding
 from orchestrator.pinned import definition_of
 
@@ -70,6 +68,11 @@ class Choice:
         return f"d-{self.verdict[:3]}"
 
     @property
+    def goes_on(self) -> str:
+        """Where the run continues with the target chosen, in one sentence."""
+        return next((target.note for target in self.targets if target.chosen), "")
+
+    @property
     def takes_target(self) -> bool:
         return self.verdict in (policies.REROUTE, policies.ASK, policies.DELEGATE)
 
@@ -113,13 +116,17 @@ def _choice(verdict: str, answer: Answer, codes: Sequence[tuple[str, str]], targ
 
 
 def steps_before(review: Review) -> list[Target]:
-    """Automated steps that may run again with the corrections made here: finished, and nothing sent since."""
-    run = review.run
-    definition = definition_of(run.version_id)
-    before = definition.ancestors(review.task.step)
-    done = set(run.tasks.filter(status__in=Task.DONE, step__in=before).values_list("step", flat=True))
-    steps = [step for name, step in definition.steps.items() if name in done and step.kind == "agent"]
-    sent = sent_after(run)
+    """Automated steps that may run again with the corrections made here: they have answered, and nothing was sent
+    outside since."""
+    definition = definition_of(review.run.version_id)
+    before, own = (
+        definition.ancestors(review.task.step),
+        {step.name for step in definition.effects_after(review.task.step)},
+    )
+    answered = {item["step"] for item in review.packet["decisions"]}
+    others = {step.name for step in definition.steps.values() if step.kind == "effect"} - own
+    sent = sent_after(review.run) if others else set()
+    steps = [step for name, step in definition.steps.items() if name in before & answered and step.kind == "agent"]
     goes_on = "The run continues there, with your corrections, and comes back to this team."
     return [
         Target(f"step:{step.name}", f"Step: {step.title or step.name}, once more", goes_on)
@@ -165,12 +172,15 @@ def other_people(review: Review, user: Any) -> list[Any]:
     """Every other person: whether they may decide here, how much they hold, whether they have answered a case of this
     vendor. In one statement."""
     decides = ExpressionWrapper(holding("decide", review.queue), BooleanField())
-    past = Approval.objects.filter(reviewer=OuterRef("pk"), review__vendor=review.vendor).exclude(review__vendor="")
-    now = timezone.now()
-    theirs = Review.objects.live().filter(
-        Q(claimed_by=OuterRef("pk"), claimed_until__gt=now) | Q(delegated_to=OuterRef("pk"))
-    )
-    load = theirs.order_by().values("run__version__isnull").annotate(n=Count("pk")).values("n")
+    settled = Review.objects.filter(vendor=review.vendor, settled_at__isnull=False).exclude(vendor="")
+    knows = ExpressionWrapper(Q(pk__in=Approval.objects.filter(review__in=settled).values("reviewer")), BooleanField())
+    held = counted(Review.objects.filter(status=Review.Status.CLAIMED, claimed_by=OuterRef("pk")))
+    handed = counted(Review.objects.listed().filter(delegated_to=OuterRef("pk")).exclude(claimed_by=OuterRef("pk")))
     people = get_user_model().objects.filter(is_active=True, agent_account=None).exclude(pk=user.pk)
-    people = people.annotate(decides=decides, knows=Exists(past), open_cases=Coalesce(Subquery(load), 0))
+    people = people.annotate(decides=decides, knows=knows, open_cases=held + handed)
     return list(people.order_by("first_name", "username"))
+
+
+def counted(rows: QuerySet[Review]) -> Subquery:
+    """How many rows there are, as a part of another statement."""
+    return Subquery(rows.order_by().annotate(n=Func("pk", function="COUNT", output_field=IntegerField())).values("n"))

@@ -79,7 +79,12 @@ def claim(*, review_id: UUID, actor: Any) -> Review:
         again = review.claimed_by_id == user.pk
         wake_up(review, now)
         move_reviews(
-            [review.pk], [review.status], Review.Status.CLAIMED, claimed_by=user, claimed_until=now + CLAIM, wanted_by=None
+            [review.pk],
+            [review.status],
+            Review.Status.CLAIMED,
+            claimed_by=user,
+            claimed_until=now + CLAIM,
+            wanted_by=None,
         )
         if not again:
             told(review, "review.claimed", person(user))
@@ -169,14 +174,16 @@ def hand_to(review: Review, to: Any, until: datetime | None = None) -> None:
     move_reviews([review.pk], LIVE, Review.Status.OPEN, delegated_to=to, delegated_until=until)
 
 
-def view(*, review: Review, actor: Any) -> dict[str, Any]:
-    """The case packet with `digest`, `round` and the verdicts this person may give; the look is recorded. `review` as
-    just read: who may see it and what they may do is asked of the database here."""
+def view(*, review: Review, actor: Any, ahead: bool = False) -> dict[str, Any]:
+    """The case packet with `digest`, `round` and the verdicts this person may give; the look is recorded. `ahead`: the
+    page only loads it, to be shown later. `review` as just read: who may see it and what they may do is asked of the
+    database here."""
     standing = standing_of(actor, review)
     if not sees(actor, standing, review):
         raise NotAllowed("queue", "You may not see cases of this queue.")
     with transaction.atomic():
-        told(review, "review.viewed", person(actor), digest=review.packet_digest)
+        kind = "review.loaded_ahead" if ahead else "review.viewed"
+        told(review, kind, person(actor), digest=review.packet_digest)
     shown = recommending.is_shown(review, actor)
     return {
         "id": str(review.pk),

@@ -1,5 +1,5 @@
-"""What stands around the choice on a case: the recommendation once it may be seen, answers before this one, what is said
-about it."""
+"""What stands around the choice on a case: the recommendation once it may be seen, whether others have answered, and
+what is said about it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -9,14 +9,14 @@ from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.fields.json import KeyTransform
 from django.http import Http404
 from django.utils import timezone
 
 from orchestrator.permissions import AUDITORS, granted, may
 
-from .models import URGENCY, Approval, Queue, Review, ReviewQuerySet, band_of
+from .models import URGENCY, Approval, Draft, Queue, Review, ReviewQuerySet, band_of
 from .permissions import SEES
 
 PAGE = 50
@@ -235,12 +235,19 @@ def next_of(sight: Sight, wanted: Wanted, *, after: Review | None = None, backwa
     return side.exclude(task_id=after.task_id).filter(place).first()
 
 
-RELATED = ("run__version__workflow", "run__started_by", "queue__policy", "task", "claimed_by", "asked", "delegated_to")
+PEOPLE = ("claimed_by", "asked", "delegated_to", "wanted_by")
+RELATED = ("run__version__workflow", "run__started_by", "queue__policy", "queue__escalates_to", "task", *PEOPLE)
 
 
-def newest_round(task: UUID) -> Review:
-    """The newest round of a case; Http404 where there is none. Whether it may be seen is not asked here."""
-    review = Review.objects.select_related(*RELATED).filter(task_id=task).order_by("-round").first()
+def newest_round(task: UUID, drafts_of: Any = None) -> Review:
+    """The newest round of a case; Http404 where there is none. Whether it may be seen is not asked here. `drafts_of`: a
+    person whose unrecorded draft comes with it, as `draft` and `draft_at`."""
+    rows = Review.objects.select_related(*RELATED)
+    if drafts_of is not None:
+        drafts = Draft.objects.filter(task=OuterRef("task"), user=drafts_of, recorded_at=None)
+        data, saved_at = (Subquery(drafts.values(name)[:1]) for name in ("data", "saved_at"))
+        rows = rows.annotate(draft=data, draft_at=saved_at)
+    review = rows.filter(task_id=task).order_by("-round").first()
     if review is None:
         raise Http404(f"no case {task}")
     return review

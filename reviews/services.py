@@ -7,23 +7,33 @@ transaction; a refused one leaves `decide.refused` in a transaction of its own. 
 from audit.log import database_now
 
 from .asking import answer
-from .claiming import claim, reassign, regroup, release, save_draft, sweep_overdue, view
+from .claiming import ask_to_take_over, claim, hand_over, reassign, regroup, release, save_draft, sweep_overdue, view
 from .deciding import decide, outcome_of
 from .models import Queue
 from .opening import open_review
+from .presence import beat
+from .revealing import reveal
 from .snoozing import snooze, wake
+from .talk import ask_to_reopen, attach, comment
 from .undoing import undo
 
 __all__ = [
     "answer",
+    "ask_to_reopen",
+    "ask_to_take_over",
+    "attach",
+    "beat",
     "claim",
+    "comment",
     "decide",
+    "hand_over",
     "open_review",
     "outcome_of",
     "queue_names",
     "reassign",
     "regroup",
     "release",
+    "reveal",
     "save_draft",
     "snooze",
     "sweep_overdue",

@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.db.models import CharField, F, TextField, Value
+from django.db.models.functions import Cast
 
 from audit.ids import uuid7
 from audit.log import database_now, person
@@ -20,7 +22,6 @@ from .errors import Conflict, Invalid, NotAllowed
 from .models import Approval, Comment, Review
 from .notices import notify
 from .opening import make_stale, told
-from .packet import name_of
 from .permissions import sees, standing_of
 
 MENTION = re.compile(r"(?<![\w.@])@([\w][\w.+-]*\w|\w)")
@@ -42,21 +43,23 @@ class Said:
 
 
 def said_about(review: Review, user: Any) -> list[Said]:
-    """Everything said about the case, oldest first; without what must not be known yet."""
+    """Everything said about the case, oldest first; without what must not be known yet. In one statement."""
+    comments = Comment.objects.order_by().filter(task=review.task_id).values_list(*columns("author", Value("")))
+    answers = Approval.objects.order_by().filter(review__task=review.task_id, verdict__in=SPOKEN).exclude(comment="")
+    rows = comments.union(answers.values_list(*columns("reviewer", F("verdict"), text="comment")), all=True)
     hidden = blind.kept_from(user, review)
-    comments = Comment.objects.filter(task=review.task_id).select_related("author")
-    answers = Approval.objects.filter(review__task=review.task_id, verdict__in=SPOKEN).exclude(comment="")
     found = [
-        Said(name_of(row.author), row.author.get_username(), row.text, row.at)
-        for row in comments
-        if row.author_id not in hidden or row.review_id != review.pk
-    ]
-    found += [
-        Said(name_of(row.reviewer), row.reviewer.get_username(), row.comment, row.at, SPOKEN[row.verdict])
-        for row in answers.select_related("reviewer")
-        if row.reviewer_id not in hidden or row.review_id != review.pk
+        Said(f"{first} {last}".strip() or name, name, text, at, SPOKEN.get(verdict, ""))
+        for at, text, verdict, first, last, name, author, round_id in rows
+        if author not in hidden or round_id != review.pk
     ]
     return sorted(found, key=lambda said: said.at)
+
+
+def columns(who: str, verdict: Any, *, text: str = "text") -> list[Any]:
+    names = [f"{who}__{part}" for part in ("first_name", "last_name", "username")]
+    said = Cast(text, TextField()), Cast(verdict, CharField(max_length=12))
+    return ["at", *said, *names, f"{who}_id", "review_id"]
 
 
 def comment(*, review_id: UUID, actor: Any, text: str) -> Comment:
@@ -81,6 +84,14 @@ def comment(*, review_id: UUID, actor: Any, text: str) -> Comment:
         for found in called:
             notify(found, "review.commented", review.task, user)
         return row
+
+
+def can_speak(user: Any, review: Review) -> bool:
+    try:
+        may_speak(user, review)
+    except NotAllowed:
+        return False
+    return True
 
 
 def may_speak(user: Any, review: Review) -> None:

@@ -13,7 +13,7 @@ from orchestrator.models import Decision, Effect
 from .claiming import current_account, locked, refusals_recorded
 from .errors import NotAllowed, TooLate
 from .judgements import judge_as
-from .models import Review
+from .models import Draft, Review
 from .opening import open_again, told
 from .transitions import move_reviews
 
@@ -45,6 +45,7 @@ def _undo(review_id: UUID, decision: Decision, actor: Any) -> dict[str, Any]:
     output = {"recalls": str(decision.pk), "review": str(review.pk)}
     recall = judge_as(user, review, verdict="recall", output=output, at=now)
     told(review, "review.recalled", person(user), decision=str(recall.pk), recalls=str(decision.pk))
+    Draft.objects.filter(task=review.task_id, recorded_at__gte=review.settled_at).update(recorded_at=None)
     review.status = Review.Status.RECALLED
     again = open_again(review, now=now)
     return {

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
-from django_htmx.http import HttpResponseLocation
+from django_htmx.http import HttpResponseLocation, trigger_client_event
 
 from orchestrator.http import Request
 
@@ -22,11 +22,14 @@ from .answer import Answer
 from .around import look_around, neighbours
 from .case_page import CasePage
 from .choices import VERDICTS
-from .errors import Conflict, Invalid, NotAllowed, ReviewError, Stale
-from .forms import TextForm
+from .errors import AlreadyDecided, Conflict, Invalid, NotAllowed, ReviewError, Stale
+from .forms import SnoozeForm, TextForm
 from .inbox import Sight, Wanted, newest_review, newest_round
 from .models import Draft, Review
-from .permissions import allowed
+from .packet import difference
+from .permissions import allowed, standing_of
+from .presence import changes
+from .talk import can_speak
 from .templatetags.desk import reader_of
 from .views import case_url, claim_first, queue_url
 
@@ -38,7 +41,9 @@ def make_page(request: Request, review: Review, answer: Answer, verdicts: list[s
 
 def render_case(request: Request, page: CasePage, status: int = 200, **more: Any) -> HttpResponse:
     """The whole page; for htmx after a refused answer, its decision panel alone takes the place of the old one."""
-    response = render(request, "cases/case.html", {"case": page, "text_form": TextForm(), **more}, status=status)
+    context = {"case": page, "text_form": TextForm(), "snooze_form": SnoozeForm(), **more}
+    context["may_speak"] = bool(page.allowed) or can_speak(page.user, page.review)
+    response = render(request, "cases/case.html", context, status=status)
     if status != 200 and request.htmx:
         response["HX-Retarget"] = response["HX-Reselect"] = "#decision"
         response["HX-Push-Url"] = "false"
@@ -49,15 +54,15 @@ def render_case(request: Request, page: CasePage, status: int = 200, **more: Any
 @require_safe
 @vary_on_headers("HX-Request")
 def case(request: Request, task: UUID) -> HttpResponse:
-    review = newest_round(task)
+    """`X-Ahead` loads it before it is wanted: recorded as that, and as looked at only once the page shows it."""
+    review, ahead = newest_round(task, drafts_of=request.user), request.headers.get("X-Ahead") == "1"
     try:
-        verdicts = services.view(review=review, actor=request.user)["allowed"]
+        verdicts = services.view(review=review, actor=request.user, ahead=ahead)["allowed"]
     except NotAllowed as refused:
         raise Http404(str(refused)) from refused
-    draft = Draft.objects.filter(task_id=task, user=request.user).first()
-    answer = Answer.from_json(draft.data) if draft and review.is_live else Answer()
+    kept, saved_at = getattr(review, "draft", None), getattr(review, "draft_at", None)
+    answer = Answer.of_draft(kept, review.packet, review.packet_digest) if kept and review.is_live else Answer()
     sight, queues = look_around(request.user)
-    saved_at = draft.saved_at if draft else None
     page = make_page(request, review, answer, verdicts, saved_at=saved_at, queues=queues)
     before, after = neighbours(sight, page.wanted, review)
     around: dict[str, Any] = {
@@ -66,8 +71,18 @@ def case(request: Request, task: UUID) -> HttpResponse:
         "view_title": sight.title_of(page.wanted.view) or "Queue",
         "past": similar(sight, review),
         "waiting": inbox.capped_counts([sight.inbox])[0],
+        "ahead": ahead,
+        **since(review, request.GET.get("since", "")),
     }
     return render_case(request, page, **around)
+
+
+def since(review: Review, digest: str) -> dict[str, Any]:
+    """What changed since the case had this digest, for whoever comes from an older page."""
+    found = changes(review, digest[:64])
+    before = review.task.reviews.filter(packet_digest=digest[:64]).first() if found else None
+    changed = described(difference(before.packet, review.packet)) if before else ()
+    return {"since": found, "changed": changed} if found else {}
 
 
 def similar(sight: Sight, review: Review) -> list[Review]:
@@ -86,23 +101,31 @@ def draft(request: Request, task: UUID) -> HttpResponse:
     review = newest_review(request.user, task)
     post = request.POST if request.method == "POST" else QueryDict(request.body)
     answer, verdicts = Answer.of(post.dict()), allowed(request.user, review)
-    if not verdicts:  # decided meanwhile, or never theirs to decide: nothing to keep
+    if not verdicts and not standing_of(request.user, review).decides:  # never theirs to decide: nothing to keep
         return HttpResponse(status=204) if request.htmx else redirect(case_url(review, Wanted.of(request.GET)))
-    kept = services.save_draft(task_id=task, actor=request.user, data=answer.as_json())
-    if review.claimed_by_id is None and review.is_live:
-        reserve(request, review)
+    kept = keep(request, review, answer)
+    if review.claimed_by_id is None and verdicts:
+        review = reserve(request, review) or review
+    if answer.verdict:
+        services.reveal(review_id=review.pk, actor=request.user, choice=answer.verdict)
     if not request.htmx:
         return redirect(case_url(review, Wanted.of(request.GET)))
     page = make_page(request, review, answer, verdicts, saved_at=kept.saved_at)
     return render(request, "cases/_consequence.html", {"case": page, "settling": True})
 
 
-def reserve(request: Request, review: Review) -> None:
+def keep(request: Request, review: Review, answer: Answer) -> Draft:
+    """What was filled in stays the person's, whatever has become of the case."""
+    data = answer.kept(review.packet, review.packet_digest)
+    return services.save_draft(task_id=review.task_id, actor=request.user, data=data)
+
+
+def reserve(request: Request, review: Review) -> Review | None:
     """Losing the race for a claim is no reason to lose what was typed."""
     try:
-        services.claim(review_id=review.pk, actor=request.user)
+        return services.claim(review_id=review.pk, actor=request.user)
     except (Conflict, NotAllowed):
-        return
+        return None
 
 
 @login_required
@@ -141,17 +164,31 @@ def decide(request: Request, task: UUID) -> HttpResponse:
             comment=answer.comment,
             corrections=answer.corrections(review.packet),
             target=answer.target,
+            hours=answer.hours,
             seconds_open=seconds_since(request.POST.get("opened", "")),
+            opened=looked_into(request.POST.get("looked", "")),
         )
     except ReviewError as error:
+        if error.status != NotAllowed.status:
+            keep(request, review, answer)
         return refused(request, review, answer, error)
     keep_toast(request, review, answer, result)
     return gone_on(request, following(request, review))
 
 
+def looked_into(text: str) -> list[str]:
+    """The parts of the page that were opened, as its script noted them."""
+    return list(dict.fromkeys(part[:60] for part in text.split() if part.isprintable()))[:40]
+
+
 def gone_on(request: Request, url: str) -> HttpResponse:
-    """The next case takes the place of this one; the list has a frame of its own, which takes that of the page."""
+    """The next case takes the place of this one; the list has a frame of its own, which takes that of the page. Where
+    the page has loaded the next case already, it is told to show it, and gets what else has changed."""
     is_case = resolve(urlsplit(url).path).url_name == "case"
+    if request.htmx and request.headers.get("X-Ahead") == url:
+        response = render(request, "cases/_gone_on.html")
+        response["HX-Reswap"], response["HX-Push-Url"] = "none", "false"
+        return trigger_client_event(response, "desk:next", {"url": url})
     return redirect(url) if is_case or not request.htmx else HttpResponseLocation(url, target="body")
 
 
@@ -175,14 +212,17 @@ def refused(request: Request, review: Review, answer: Answer, error: ReviewError
     """Nothing was recorded: the same page with what was filled in, and what is in the way."""
     errors = error.errors if isinstance(error, Invalid) else ()
     conflict = None if errors else error
+    if isinstance(error, AlreadyDecided):
+        error.outcome["when"] = parse_datetime(error.outcome.get("at") or "")
     page = make_page(request, review, answer, allowed(request.user, review), errors=named(errors), conflict=conflict)
+    page.seen_digest = request.POST.get("digest", "")[:64]
     changed = described(error.difference) if isinstance(error, Stale) else ()
     return render_case(request, page, error.status, changed=changed)
 
 
 MISSING = {
     "verdict": "Choose a decision.",
-    "reason": "Choose a reason for rejecting.",
+    "reason": "Choose a reason.",
     "target": "Choose where it goes, or to whom.",
     "comment": "Write the question.",
 }
@@ -191,7 +231,13 @@ MISSING = {
 def named(errors: Any) -> list[tuple[str, str]]:
     """Objections as the page says them: (field, words). What is missing is asked for by what is to be done."""
     missing = [field in MISSING and ("is missing" in words or field == "verdict") for field, words in errors]
-    return [(f, MISSING[f] if gone else words) for (f, words), gone in zip(errors, missing, strict=True)]
+    return [(f, asked_for(f, words) if gone else words) for (f, words), gone in zip(errors, missing, strict=True)]
+
+
+def asked_for(field: str, words: str) -> str:
+    """ "reason: is missing; a rejection says why" is "Choose a reason: a rejection says why." """
+    _, _, why = words.partition("; ")
+    return f"{MISSING[field].rstrip('.')}: {why}." if why and field != "target" else MISSING[field]
 
 
 def described(difference: Any) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ rules:
 WORKFLOW = """
 workflow: pay-bills
 title: Pay bills
-input: {amount: string, number: string, currency: string?, flagged: boolean?, differences: integer?, advice: object?}
+input: {amount: string, number: string, currency: string?, flagged: boolean?, differences: integer?, advice: string?}
 subject: "{vendor.name} {read.invoice.invoice_number}"
 business_key: "{vendor.vendor_id}/{read.invoice.invoice_number}"
 policies: bills
@@ -121,9 +121,15 @@ def vendor(case: GivenBill, ctx: AgentContext) -> Result[Vendor]:
     )
 
 
+def advised(text: str) -> dict[str, Any] | None:
+    """ "reject: paid before" as an agent says it."""
+    verdict, _, why = text.partition(": ")
+    return {"verdict": verdict, "why": why} if why else None
+
+
 @agent("cast.check", version="1")
 def check(case: GivenInput, ctx: AgentContext) -> Result[Checked]:
-    return Result(Checked(ok=True, recommendation=case.input.get("advice")), confidence=0.95)
+    return Result(Checked(ok=True, recommendation=advised(case.input.get("advice", ""))), confidence=0.95)
 
 
 @dataclass

@@ -87,7 +87,7 @@ def test_an_incomplete_answer_is_explained_with_links_and_kept(everybody, review
     response = decide(client, review, "reject", comment__reject="They sent it twice")
     assert response.status_code == 422
     page = text_of(response)
-    assert '<a href="#r-reject">Choose a reason for rejecting.</a>' in page
+    assert '<a href="#r-reject">Choose a reason: a rejection says why.</a>' in page
     assert "They sent it twice" in page
     assert not Approval.objects.exists()
 

@@ -25,7 +25,7 @@ def everybody():
 
 @pytest.fixture
 def review(everybody):
-    return waiting_bill(everybody, advice={"verdict": "reject", "why": WHY})
+    return waiting_bill(everybody, advice=f"reject: {WHY}")
 
 
 def policy_says(everybody, mode, **more):
@@ -89,7 +89,7 @@ def test_an_approval_against_it_says_why_and_one_with_it_need_not(everybody, rev
     with pytest.raises(Invalid) as refused:
         answer(review, everybody.clerk, reason="", comment="settled")
     assert refused.value.errors[0][0] == "reason"
-    agreed = waiting_bill(everybody, differences=0, amount="21000.00", advice={"verdict": "approve", "why": "clean"})
+    agreed = waiting_bill(everybody, differences=0, amount="21000.00", advice="approve: clean")
     assert answer(agreed, everybody.clerk, reason="")["review_status"] == "approved"
 
 
@@ -125,7 +125,7 @@ def test_a_policy_may_have_reasons_of_its_own(everybody, review):
 
 
 def test_the_rate_is_measured_on_what_people_answered_and_waits_for_enough(everybody):
-    advice = {"verdict": "escalate", "why": WHY}
+    advice = f"escalate: {WHY}"
     answer(waiting_bill(everybody, advice=advice), everybody.clerk, "escalate")
     review = waiting_bill(everybody, advice=advice)
     reveal(review_id=review.pk, actor=everybody.clerk, choice="approve")
