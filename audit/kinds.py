@@ -72,6 +72,7 @@ KINDS: dict[str, str] = {
     "hold.pulled": "Processing held",
     "hold.released": "Hold released",
     "workflow.published": "Workflow published",
+    "policy.proposed": "Policy handed over to be published",
     "policy.published": "Policy published",
     "policy.edited": "Policy edited",
     "queue.changed": "Queue changed",

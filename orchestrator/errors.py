@@ -31,3 +31,10 @@ class KeyReused(ServiceError):
 
 class Conflict(ServiceError):
     """It is too late for that; the message says what is the case now."""
+
+
+class SecondPersonNeeded(ServiceError):
+    """Whoever handed something over does not put it in force."""
+
+    def __init__(self, what: str):
+        super().__init__(f"{what} was handed over by you; somebody else has to put it in force")

@@ -89,7 +89,7 @@ def _sweep_until_stopped() -> None:
     while not _stopping.wait(SWEEP_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311 (no secret)
         try:
             close_old_connections()
-            recovery.beat(name)
             recovery.sweep()
+            recovery.beat(name)  # afterwards: whoever was seen has made a pass
         except Exception:  # the sweeper must outlive a database that is away for a while
             logger.exception("sweep failed")

@@ -16,6 +16,7 @@ from .agents import registry
 from .connectors.actions import action_kinds
 from .definitions import AgentInfo, Catalog, Definition, DefinitionError, check_catalog, from_json, parse
 from .digests import digest
+from .errors import Conflict, SecondPersonNeeded
 from .models import DataSource, Hook, Policy, PolicyRule, PolicyVersion, Workflow, WorkflowVersion
 from .policies.evaluate import PolicyError, PolicySet, Rule
 from .policies.gate import SAMPLE
@@ -90,33 +91,67 @@ def policy_set_from(policy: Policy) -> PolicySet:
 
 
 @transaction.atomic
-def publish_policy(*, policy: Policy, actor: AbstractBaseUser) -> PolicyVersion:
-    """Puts the draft in force for new runs. PolicyError lists every rule that does not hold; publishing an unchanged
-    draft changes nothing."""
-    drafted = policy_set_from(policy)
-    if objections := drafted.objections():
-        raise PolicyError(objections)
-    content = drafted.as_json()
-    sha256 = digest([{**content, "number": 0}, f"{Decimal(str(policy.sample_percent)):.2f}"])
+def propose_policy(*, policy: Policy, actor: AbstractBaseUser) -> bool:
+    """Hands the draft over to be published by somebody else, exactly as it stands. PolicyError lists every rule that
+    does not hold. False: the draft is what is in force already."""
+    sha256 = digest_of_draft(policy, checked_draft(policy))
     if policy.current is not None and policy.current.digest == sha256:
-        return policy.current
+        return False
+    Policy.objects.filter(pk=policy.pk).update(proposed_by=actor, proposed_digest=sha256)
+    policy.refresh_from_db()
+    _told("policy.proposed", "policy", policy, policy.versions.count() + 1, sha256, actor)
+    return True
+
+
+@transaction.atomic
+def publish_policy(*, policy: Policy, actor: AbstractBaseUser) -> PolicyVersion:
+    """Puts in force for new runs what somebody else has handed over. Errors: Conflict where nothing was handed over or
+    the draft was changed since, SecondPersonNeeded, PolicyError."""
+    policy = Policy.objects.select_for_update(of=("self",), no_key=True).select_related("current").get(pk=policy.pk)
+    if policy.proposed_by_id is None:
+        raise Conflict(f"{policy.title}: nothing was handed over to be published")
+    if policy.proposed_by_id == actor.pk:
+        raise SecondPersonNeeded(f"This draft of {policy.title}")
+    drafted = checked_draft(policy)
+    sha256 = digest_of_draft(policy, drafted)
+    if sha256 != policy.proposed_digest:
+        raise Conflict(f"{policy.title}: the draft was changed since {policy.proposed_by} handed it over")
     version = PolicyVersion.objects.create(
         policy=policy,
         number=drafted.number,
-        content=content,
+        content=drafted.as_json(),
         sample_percent=policy.sample_percent,
         digest=sha256,
+        authored_by=policy.proposed_by,
         published_by=actor,
     )
-    Policy.objects.filter(pk=policy.pk).update(current=version)
-    policy.current = version
+    Policy.objects.filter(pk=policy.pk).update(current=version, proposed_by=None, proposed_digest="")
     _told("policy.published", "policy", policy, version.number, sha256, actor)
     return version
 
 
+def checked_draft(policy: Policy) -> PolicySet:
+    drafted = policy_set_from(policy)
+    if objections := drafted.objections():
+        raise PolicyError(objections)
+    return drafted
+
+
+def digest_of_draft(policy: Policy, drafted: PolicySet) -> str:
+    """Of what the rules say and how much is drawn, whatever number it gets."""
+    return digest([{**drafted.as_json(), "number": 0}, f"{Decimal(str(policy.sample_percent)):.2f}"])
+
+
+def is_proposed(policy: Policy) -> bool:
+    """Somebody handed the draft over, and it still is what they handed over."""
+    drafted = policy_set_from(policy)
+    return bool(policy.proposed_by_id) and digest_of_draft(policy, drafted) == policy.proposed_digest
+
+
 @transaction.atomic
-def save_policy(*, source: str, actor: AbstractBaseUser) -> Policy:
-    """Writes a policy set from its YAML form and publishes it; groups that rules name are made where they are missing.
+def save_policy(*, source: str, actor: AbstractBaseUser, second: AbstractBaseUser) -> Policy:
+    """Writes a policy set from its YAML form, which `second` puts in force; groups that rules name are made where they
+    are missing.
     Form: policy, title, vocabulary, otherwise, sample_percent, rules: [{name, when, route, level, target, reason}]."""
     found: Mapping[str, Any] = safe_yaml.load(source)
     policy, _ = Policy.objects.update_or_create(
@@ -140,5 +175,7 @@ def save_policy(*, source: str, actor: AbstractBaseUser) -> Policy:
             target=rule.get("target", ""),
             reason=rule["reason"],
         )
-    publish_policy(policy=policy, actor=actor)
+    if propose_policy(policy=policy, actor=actor):
+        publish_policy(policy=policy, actor=second)
+    policy.refresh_from_db()
     return policy

@@ -14,19 +14,21 @@ from audit.log import database_now, person, record
 
 from . import dispatch, effects, endings, engine, tasks
 from .digests import digest
-from .errors import Conflict, InputInvalid, KeyReused, ServiceError, UnknownWorkflow
+from .errors import Conflict, InputInvalid, KeyReused, SecondPersonNeeded, ServiceError, UnknownWorkflow
 from .models import Document, Hold, Run, RunDocument, Task, Workflow
 from .pinned import definition_of
-from .publishing import publish_policy, publish_workflow, save_policy
+from .publishing import propose_policy, publish_policy, publish_workflow, save_policy
 from .resolving import resolve_incident
 
 __all__ = [
     "Conflict",
     "InputInvalid",
     "KeyReused",
+    "SecondPersonNeeded",
     "ServiceError",
     "UnknownWorkflow",
     "cancel_run",
+    "propose_policy",
     "publish_policy",
     "publish_workflow",
     "pull_hold",

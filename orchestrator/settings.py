@@ -208,7 +208,7 @@ DELIVERERS = ["orchestrator.webhooks_out.deliver", "reviews.mail.deliver"]
 # What an app above adds to the API, to the run document and to the checks, each by dotted path.
 API_ROUTERS = {"/reviews": "reviews.api.router", "/decisions": "reviews.api.decisions_router"}
 RUN_DOCUMENT_PARTS = {"reviews": "reviews.run_part.reviews_of"}
-INVARIANTS = ["reviews.invariants.INVARIANTS"]
+INVARIANTS = ["orchestrator.lateness.INVARIANTS", "reviews.invariants.INVARIANTS"]
 METRICS = ["reviews.metrics.gauges"]
 POLICY_CHECKS = ["reviews.coverage.uncovered"]
 AGENT_MODULES = ["orchestrator.agents.invoices", "orchestrator.agents.vendors", "orchestrator.agents.payments"]

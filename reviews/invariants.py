@@ -1,17 +1,20 @@
 """What must be true of reviews at any moment (settings.INVARIANTS); the form is orchestrator/invariants.py's."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, F, Q
 
 from audit.models import Event
 from orchestrator.invariants import Found, invariant
+from orchestrator.lateness import is_attended
 from orchestrator.models import Decision, Effect, Run, Task
 from orchestrator.pinned import definition_of
 
-from .models import Approval, Review
-from .policies import APPROVE, VOTES
+from .entitlement import History
+from .models import Approval, Queue, Review
+from .policies import APPROVE, REJECT, VERDICTS, VOTES
 
 ANSWERS = ("review.approved", "review.rejected", "review.rerouted", "review.signed", "review.recalled")
 TELLING = (*ANSWERS, "effect.confirmed")  # the last where a person declared it
@@ -94,6 +97,32 @@ def answers_fit_what_was_shown(now: datetime) -> Found:
         yield f"review {review.pk}", f"is {review.status}, and nobody's vote is about the packet it holds"
 
 
+@invariant("I10", "whoever voted held the permission to decide in that queue at that moment, by the history of grants")
+def voters_were_allowed(now: datetime) -> Found:
+    history = History()
+    votes = Approval.objects.filter(verdict__in=VOTES).select_related("review")
+    for vote in votes.order_by("pk").iterator():
+        if not any(history.held("decide", queue, vote.reviewer_id, vote.at) for queue in queues_of(vote)):
+            yield f"approval {vote.pk}", f"account {vote.reviewer_id} was not allowed to {vote.verdict} at {vote.at}"
+
+
+def queues_of(vote: Approval) -> list[Any]:
+    """The review's queue; for a vote cast before the review went up for being late, those below it as well."""
+    review = vote.review
+    below = Queue.objects.filter(escalates_to=review.queue_id).values_list("pk", flat=True)
+    went_up = review.overdue_at is not None and vote.at <= review.overdue_at
+    return [review.queue_id, *(below if went_up else ())]
+
+
+@invariant("I12", "an answer says what it means, and a refusal why")
+def answers_have_a_meaning(now: datetime) -> Found:
+    """That who answered had signed in is kept by the pages and tokens; there is no second sign-in for an answer."""
+    for answer in Approval.objects.exclude(verdict__in=VERDICTS):
+        yield f"approval {answer.pk}", f"means {answer.verdict!r}, which is no verdict"
+    for answer in Approval.objects.filter(verdict=REJECT, reason=""):
+        yield f"approval {answer.pk}", "rejects and does not say why"
+
+
 @invariant("I17", "a step that waits for people has a live review, and a live review such a step")
 def waiting_has_a_review(now: datetime) -> Found:
     live = Review.objects.live()
@@ -107,6 +136,16 @@ def waiting_has_a_review(now: datetime) -> Found:
 def ended_runs_ask_nobody(now: datetime) -> Found:
     for review in Review.objects.live().filter(run__status__in=Run.ENDED):
         yield f"review {review.pk}", f"is {review.status}, and its run has ended"
+
+
+LATE = timedelta(minutes=15)
+
+
+@invariant("I19", "a review past its time goes up, or is told to be late, within fifteen minutes")
+def lateness_is_told(now: datetime) -> Found:
+    if is_attended(now):
+        for review in Review.objects.live().filter(due_at__lt=now - LATE, overdue_at=None, asked=None):
+            yield f"review {review.pk}", f"was due at {review.due_at}, and nobody was told"
 
 
 @invariant("I22", "every decision of a person has exactly one event")
@@ -126,7 +165,10 @@ INVARIANTS = (
     people_decided,
     votes_count_once,
     answers_fit_what_was_shown,
+    voters_were_allowed,
+    answers_have_a_meaning,
     waiting_has_a_review,
     ended_runs_ask_nobody,
+    lateness_is_told,
     answers_are_told_once,
 )

@@ -156,6 +156,12 @@ def person(name: str, *groups: str) -> Any:
     return user
 
 
+def second_admin() -> Any:
+    """Who puts in force what the admin wrote."""
+    people = get_user_model().objects
+    return people.filter(username="other-admin").first() or people.create_superuser("other-admin")
+
+
 def group(name: str) -> Group:
     return Group.objects.get_or_create(name=name)[0]
 
@@ -172,7 +178,7 @@ def cast(*, undo_seconds: int = 0, quorum: int = 1, manager_above: int | None = 
         for name in names:
             for permission in ("view_queue", "decide", "reroute"):
                 give(permission, group(name), queue, actor=admin)
-    services.save_policy(source=POLICY, actor=admin)
+    services.save_policy(source=POLICY, actor=admin, second=second_admin())
     services.publish_workflow(source=WORKFLOW, actor=admin)
     return Cast(
         requester=person("requester", "clerks"),

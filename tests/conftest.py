@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.guards import lift_guards_while_emptying
+from tests.invariants import assert_invariants
 from tests.servers import running, wait_until
 from tests.services import KINDS, PROJECT_DIR, chosen_kind, process_environment
 
@@ -20,6 +21,7 @@ from tests.services import KINDS, PROJECT_DIR, chosen_kind, process_environment
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 lift_guards_while_emptying()
 
+OUTCOMES: pytest.StashKey[dict[str, bool]] = pytest.StashKey()
 QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 MARKED_BY_FIXTURE = {"page": "browser", "celery_worker_process": "processes"}
 
@@ -39,6 +41,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, marker in MARKED_BY_FIXTURE.items():
             if fixture in getattr(item, "fixturenames", ()) or marker in item.path.parts:
                 item.add_marker(marker)
+
+
+@pytest.fixture(autouse=True)
+def invariants_hold(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What must be true of a database is true after every test that has one, unless the test is there to break it."""
+    yield
+    marked = {marker.name for marker in request.node.iter_markers()}
+    if "django_db" in marked and "breaks_invariants" not in marked and not failed(request.node):
+        assert_invariants()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    item.stash.setdefault(OUTCOMES, {})[report.when] = report.passed
+    return report
+
+
+def failed(item: pytest.Item) -> bool:
+    """A test that failed has said what is wrong."""
+    return not item.stash.get(OUTCOMES, {}).get("call", False)
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,13 @@
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import IntegrityError, transaction
 from django.test import Client
 
 from audit.models import Event
 from orchestrator.models import Policy, PolicyRule, PolicyVersion, Run
 
-from .cast import bill, cast, waiting_bill
+from .cast import bill, cast, second_admin, waiting_bill
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +27,13 @@ def policy(everybody):
 def admin(everybody):
     client = Client()
     client.force_login(everybody.admin)
+    return client
+
+
+@pytest.fixture
+def other(everybody):
+    client = Client()
+    client.force_login(second_admin())
     return client
 
 
@@ -66,10 +74,12 @@ def over_20_000(form, **values):
     return with_rule(form, **(rule | values))
 
 
-def test_over_20_000_goes_to_the_manager_once_it_is_saved_and_published(admin, policy, everybody):
+def test_over_20_000_goes_to_the_manager_once_it_is_saved_and_published(admin, other, policy, everybody):
     assert bill(everybody, amount="19000.00").status == "succeeded"
-    saved = admin.post(page_of(policy), {**over_20_000(form_of(admin, policy)), "_publish": "1"}, follow=True)
-    assert "Bills: version 2 is in force for runs that start from now on." in saved.content.decode()
+    saved = admin.post(page_of(policy), {**over_20_000(form_of(admin, policy)), "_propose": "1"}, follow=True)
+    assert "the draft was handed over; it waits for somebody else" in saved.content.decode()
+    published = other.post(page_of(policy), {**form_of(other, policy), "_publish": "1"}, follow=True)
+    assert "Bills: version 2 is in force for runs that start from now on." in published.content.decode()
     review = waiting_bill(everybody, amount="20500.00", differences=0)
     assert {reason["rule"] for reason in review.reasons} == {"over-20-000", "over-20-000-manager"}
     assert [level["group"] for level in review.levels] == ["", "managers"]
@@ -101,7 +111,7 @@ def test_a_new_rule_comes_last(admin, policy):
     ],
 )
 def test_what_is_wrong_with_a_condition_is_said_at_its_field(admin, policy, condition, words):
-    refused = admin.post(page_of(policy), {**over_20_000(form_of(admin, policy), condition=condition), "_publish": "1"})
+    refused = admin.post(page_of(policy), {**over_20_000(form_of(admin, policy), condition=condition), "_propose": "1"})
     assert refused.status_code == 200
     [objection] = errors_of(refused)["condition"]
     assert words in objection
@@ -111,7 +121,7 @@ def test_what_is_wrong_with_a_condition_is_said_at_its_field(admin, policy, cond
 
 def test_a_reason_that_names_no_fact_is_said_at_its_field(admin, policy):
     refused = admin.post(
-        page_of(policy), {**over_20_000(form_of(admin, policy), reason="{sum} is much"), "_publish": "1"}
+        page_of(policy), {**over_20_000(form_of(admin, policy), reason="{sum} is much"), "_propose": "1"}
     )
     assert errors_of(refused) == {"reason": ["names {sum}, which is no fact"]}
 
@@ -129,20 +139,26 @@ def test_facts_are_edited_as_lines_and_their_types_are_checked(admin, policy):
     assert policy.vocabulary["country"] == "str"
 
 
-def test_an_edit_and_a_publication_are_events_with_old_and_new_values(admin, policy, everybody):
+def test_an_edit_and_a_publication_are_events_with_old_and_new_values(admin, other, policy, everybody):
     form = form_of(admin, policy)
-    admin.post(page_of(policy), {**over_20_000(form), "otherwise": "review", "_publish": "1"})
+    admin.post(page_of(policy), {**over_20_000(form), "otherwise": "review", "_propose": "1"})
+    other.post(page_of(policy), {**form_of(other, policy), "_publish": "1"})
     edited = Event.objects.get(kind="policy.edited")
     assert (edited.actor_id, edited.subject_id) == (str(everybody.admin.pk), "bills")
     changes = {change["field"]: (change["old"], change["new"]) for change in edited.data["changes"]}
     assert changes["otherwise"] == ("continue", "review")
     old, new = changes["rule over-20-000-manager"]
     assert (old, new["condition"], new["level"]) == (None, "amount_base > 20,000.00", "managers")
-    assert Event.objects.filter(kind="policy.published").count() == 2
+    told = Event.objects.filter(kind__in=("policy.proposed", "policy.published"), subject_id="bills").oldest_first()
+    second = str(second_admin().pk)
+    assert [(event.kind, event.actor_id) for event in told][2:] == [
+        ("policy.proposed", str(everybody.admin.pk)),
+        ("policy.published", second),
+    ]
 
 
 def test_saving_without_a_change_is_no_event(admin, policy):
-    admin.post(page_of(policy), {**form_of(admin, policy), "_publish": "1"})
+    admin.post(page_of(policy), {**form_of(admin, policy), "_propose": "1"})
     assert not Event.objects.filter(kind="policy.edited").exists()
     assert PolicyVersion.objects.count() == 1
 
@@ -212,9 +228,11 @@ def test_save_and_try_leads_to_the_trial(admin, policy):
     assert saved["Location"] == f"/admin/orchestrator/policy/{policy.pk}/try/"
 
 
-def test_open_cases_keep_the_policy_they_started_under(admin, policy, everybody):
+def test_open_cases_keep_the_policy_they_started_under(admin, other, policy, everybody):
     review = waiting_bill(everybody)
-    admin.post(page_of(policy), {**over_20_000(form_of(admin, policy)), "_publish": "1"})
+    admin.post(page_of(policy), {**over_20_000(form_of(admin, policy)), "_propose": "1"})
+    other.post(page_of(policy), {**form_of(other, policy), "_publish": "1"})
+    assert PolicyVersion.objects.count() == 2
     assert Run.objects.get(pk=review.run_id).policy_version.number == 1
 
 
@@ -233,3 +251,46 @@ def test_somebody_without_the_permission_sees_none_of_it(policy, everybody):
     client.force_login(everybody.clerk)
     assert client.get(page_of(policy)).status_code == 403
     assert client.get(f"/admin/orchestrator/policy/{policy.pk}/try/").status_code == 403
+
+
+def test_whoever_wrote_the_draft_does_not_put_it_in_force(admin, policy):
+    """A03: the author's own page does not offer it, and the service refuses it."""
+    admin.post(page_of(policy), {**over_20_000(form_of(admin, policy)), "_propose": "1"})
+    page = admin.get(page_of(policy)).content.decode()
+    assert "Publish what was handed over" not in page
+    refused = admin.post(page_of(policy), {**form_of(admin, policy), "_publish": "1"}, follow=True)
+    assert "somebody else has to put it in force" in refused.content.decode()
+    assert PolicyVersion.objects.count() == 1
+
+
+def test_the_database_refuses_a_version_published_by_its_author(policy, everybody):
+    given = {"policy": policy, "number": 2, "content": {}, "digest": "x"}
+    with pytest.raises(IntegrityError, match="published_by_a_second_person"), transaction.atomic():
+        PolicyVersion.objects.create(**given, authored_by=everybody.admin, published_by=everybody.admin)
+    PolicyVersion.objects.create(**given, authored_by=everybody.admin, published_by=second_admin())
+
+
+def test_the_second_person_reads_what_differs(admin, other, policy):
+    admin.post(page_of(policy), {**over_20_000(form_of(admin, policy)), "otherwise": "review", "_propose": "1"})
+    page = other.get(page_of(policy)).content.decode()
+    assert "Publish what was handed over" in page
+    assert "rule over-20-000-manager: not there → amount_base &gt; 20,000.00 → review managers" in page
+    assert "otherwise: continue → review" in page
+    assert "rule flagged:" not in page
+
+
+def test_a_draft_changed_after_it_was_handed_over_is_not_what_is_published(admin, other, policy):
+    admin.post(page_of(policy), {**over_20_000(form_of(admin, policy)), "_propose": "1"})
+    form = form_of(other, policy)
+    changed = other.post(page_of(policy), {**form, "otherwise": "review", "_publish": "1"}, follow=True)
+    assert "the draft was changed since admin handed it over" in changed.content.decode()
+    assert PolicyVersion.objects.count() == 1
+    other.post(page_of(policy), {**form_of(other, policy), "_propose": "1"})
+    admin.post(page_of(policy), {**form_of(admin, policy), "_publish": "1"})
+    latest = PolicyVersion.objects.order_by("number").last()
+    assert (latest.number, latest.authored_by.username, latest.published_by.username) == (2, "other-admin", "admin")
+
+
+def test_nothing_handed_over_is_nothing_to_publish(other, policy):
+    refused = other.post(page_of(policy), {**form_of(other, policy), "_publish": "1"}, follow=True)
+    assert "nothing was handed over to be published" in refused.content.decode()

@@ -11,14 +11,29 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import F
 
-from audit.log import SYSTEM, database_now, record
+from audit.log import SYSTEM, Entry, database_now, record, record_many
 from audit.models import Event, Pending
+from orchestrator import recovery
 from orchestrator.digests import digest
+from orchestrator.grants import take
 from orchestrator.invariants import NOT_ASKED, Violation, all_invariants
-from orchestrator.models import Decision, Effect, Incident, LedgerEntry, Run, Task, WorkflowVersion
+from orchestrator.models import (
+    Decision,
+    Effect,
+    Incident,
+    LedgerEntry,
+    PolicyVersion,
+    Run,
+    Task,
+    Wait,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WorkflowVersion,
+)
 from orchestrator.sources import account_of
 from reviews.models import Approval, Review
 
@@ -26,7 +41,7 @@ from .cast import answer, bill, cast, waiting_bill, work
 from .guards import guards_lifted
 from .invariants import assert_invariants
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.breaks_invariants]
 
 
 @pytest.fixture
@@ -269,6 +284,79 @@ def a_persons_decision_nobody_told(review: Review) -> None:
     copy_of(Decision.objects.get(actor_kind="person")).save(force_insert=True)
 
 
+def the_grant_was_taken_before(review: Review) -> None:
+    clerks = Event.objects.filter(kind="grant.given", subject_id="clerks").order_by("at").first()
+    told = Entry("grant.revoked", ("group", "clerks"), SYSTEM, data=clerks.data | {"permission": "decide"})
+    record_many([told], at=Approval.objects.get().at - timedelta(milliseconds=1))
+
+
+def joined_the_group_afterwards(review: Review) -> None:
+    change = {"field": "groups", "old": [], "new": ["clerks"]}
+    subject = ("user", str(Approval.objects.get().reviewer_id))
+    record("config.changed", subject=subject, actor=SYSTEM, data={"act": "changed", "changes": [change]})
+    Event.objects.filter(kind="config.changed").update(at=database_now() + timedelta(seconds=1))
+
+
+def a_policy_of_one_person(review: Review) -> None:
+    unconstrained(
+        "orchestrator.PolicyVersion", authored_by_id=review.run.started_by_id, published_by_id=review.run.started_by_id
+    )
+
+
+def a_policy_from_the_future(review: Review) -> None:
+    PolicyVersion.objects.update(published_at=database_now() + timedelta(days=1))
+
+
+def an_answer_that_means_nothing(review: Review) -> None:
+    Approval.objects.update(verdict="")
+
+
+def a_refusal_without_a_why(review: Review) -> None:
+    Approval.objects.update(verdict="reject", reason="")
+
+
+def attended() -> None:
+    recovery.beat("worker")
+
+
+def a_lease_nobody_took_back(review: Review) -> None:
+    attended()
+    long_ago = database_now() - timedelta(minutes=11)
+    unconstrained("orchestrator.Task", status="running", lease_until=long_ago)
+
+
+def an_effect_nobody_sends(review: Review) -> None:
+    attended()
+    long_ago = database_now() - timedelta(minutes=11)
+    Task.objects.filter(step="pay").update(status="ready", ready_at=long_ago)
+
+
+def a_wait_nobody_ends(review: Review) -> None:
+    attended()
+    long_ago = database_now() - timedelta(minutes=11)
+    Wait.objects.create(task_id=review.task_id, round=1, due_at=long_ago, opened_at=long_ago)
+
+
+def delivery(**values: object) -> None:
+    endpoint = WebhookEndpoint.objects.create(name="told", url="https://example.com/")
+    event = Event.objects.first()
+    given = {"event": event.pk, "kind": event.kind, "body": "{}", "next_at": database_now()}
+    WebhookDelivery.objects.create(endpoint=endpoint, **given | values)
+
+
+def told_of_nothing(review: Review) -> None:
+    delivery(event=uuid.uuid4())
+
+
+def told_far_too_late(review: Review) -> None:
+    attended()
+    delivery(next_at=database_now() - timedelta(minutes=6))
+
+
+def told_at_no_time(review: Review) -> None:
+    delivery(status="delivered", next_at=None)
+
+
 PAID: list[tuple[str, Seed]] = [
     ("I01", of_paid(key="countersign-unknown")),
     ("I01", of_paid(state="void")),
@@ -289,6 +377,12 @@ PAID: list[tuple[str, Seed]] = [
     ("I08", a_nonce_twice),
     ("I09", answered_in_another_round),
     ("I09", signed_something_else),
+    ("I10", the_grant_was_taken_before),
+    ("I10", joined_the_group_afterwards),
+    ("I11", a_policy_of_one_person),
+    ("I11", a_policy_from_the_future),
+    ("I12", an_answer_that_means_nothing),
+    ("I12", a_refusal_without_a_why),
     ("I13", an_unknown_status),
     ("I13", an_unknown_state),
     ("I13", of_paid(sent_at=None)),
@@ -300,8 +394,14 @@ PAID: list[tuple[str, Seed]] = [
     ("I17", an_incident_nobody_sees),
     ("I18", an_open_step),
     ("I18", of_paid(state="unknown")),
+    ("I19", a_lease_nobody_took_back),
+    ("I19", an_effect_nobody_sends),
+    ("I19", a_wait_nobody_ends),
     ("I20", too_many_attempts),
     ("I20", tried_twice_though_it_cannot_be_asked),
+    ("I21", told_of_nothing),
+    ("I21", told_far_too_late),
+    ("I21", told_at_no_time),
     ("I22", an_event_without_a_place),
     ("I22", a_place_without_an_event),
     ("I22", a_decision_nobody_told),
@@ -349,6 +449,11 @@ def an_incident_resolved_that_still_holds(review: Review) -> None:
     Incident.objects.create(run=review.run, task=review.task, kind="k", detail="d", **values)
 
 
+def late_and_nobody_was_told(review: Review) -> None:
+    attended()
+    Review.objects.update(due_at=database_now() - timedelta(minutes=16))
+
+
 def suspended_without_a_way_back(review: Review) -> None:
     Run.objects.update(status="suspended")
 
@@ -362,6 +467,7 @@ def suspended_without_a_way_back(review: Review) -> None:
         ("I17", a_run_without_a_step),
         ("I17", an_incident_resolved_that_still_holds),
         ("I18", a_run_that_ended_and_asks),
+        ("I19", late_and_nobody_was_told),
     ],
     ids=name_of,
 )
@@ -389,8 +495,6 @@ def test_an_effect_that_outlives_a_rejection_is_caught(rejected):
 def test_something_sent_after_a_rejection_is_caught(rejected):
     assert found("I24") == []
     late = database_now() + timedelta(seconds=5)
-    from audit.log import Entry, record_many
-
     told = Entry("effect.sent", ("run", str(rejected.run_id)), SYSTEM, str(rejected.run_id), data={"effect": "k"})
     record_many([told], at=late)
     assert found("I24")
@@ -402,3 +506,15 @@ def test_every_invariant_of_the_list_is_asked_or_named_as_not_asked():
     assert not asked & NOT_ASKED.keys()
     seeded = {number for number, _ in PAID} | {"I04", "I17", "I18", "I24"}
     assert asked == seeded
+
+
+def test_lateness_is_no_violation_while_nobody_works(waiting):
+    Review.objects.update(due_at=database_now() - timedelta(days=3))
+    assert found("I19") == []
+
+
+def test_who_may_decide_is_asked_of_the_past_and_not_of_today(paid):
+    """Whoever was allowed then may have left since; whoever was not may be allowed by now."""
+    reviewer = Approval.objects.get().reviewer
+    take("decide", Group.objects.get(name="clerks"), paid.queue, actor=reviewer)
+    assert found("I10") == []

@@ -13,7 +13,7 @@ from orchestrator.grants import give
 from orchestrator.models import Document, Hold, Run, Workflow
 from reviews.models import Preference, Review
 
-from .cast import POLICY, WORKFLOW, answer, bill, cast, group, person, waiting_bill, work
+from .cast import POLICY, WORKFLOW, answer, bill, cast, group, person, second_admin, waiting_bill, work
 from .desk import signed_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -148,7 +148,7 @@ def test_a_run_is_started_by_a_form_made_from_the_workflows_input(everybody):
 
 def test_an_uploaded_document_fills_its_field_and_can_be_downloaded_and_read(everybody):
     source = WORKFLOW.replace("workflow: pay-bills", "workflow: scans").replace("input: {", "input: {scan: document, ")
-    services.save_policy(source=POLICY, actor=everybody.admin)
+    services.save_policy(source=POLICY, actor=everybody.admin, second=second_admin())
     services.publish_workflow(source=source, actor=everybody.admin)
     give("start_run", everybody.outsider, Workflow.objects.get(name="scans"), actor=everybody.admin)
     client = signed_in(everybody.outsider)

@@ -12,7 +12,7 @@ from orchestrator import engine, family, recovery, services, waits
 from orchestrator.models import Hook, HookDelivery, Run, Task, Wait
 from orchestrator.webhooks import signature
 
-from .cast import work
+from .cast import second_admin, work
 from .engine_agents import line
 
 pytestmark = pytest.mark.django_db
@@ -205,7 +205,7 @@ def test_an_empty_list_is_done_and_one_that_is_too_long_is_an_incident(actor):
 def test_a_gate_asks_the_policies(actor):
     policy = "policy: stop\ntitle: Stop\nvocabulary: {sure: float}\notherwise: continue\nrules:\n"
     rule = '  - {name: unsure, when: "sure < 0.99", route: reject, reason: Too unsure}\n'
-    services.save_policy(source=policy + rule, actor=actor)
+    services.save_policy(source=policy + rule, actor=actor, second=second_admin())
     source = "workflow: gated\ntitle: Gated\ninput: {}\npolicies: stop\nfacts: {sure: {confidence: a}}\nsteps:\n"
     run = start(actor, source + "  a: {agent: test.count}\n  g: {gate: policies, needs: [a]}\n")
     assert (run.status, run.outcome) == ("rejected", "Too unsure")

@@ -13,11 +13,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
+from orchestrator import services
 from orchestrator.models import Policy, PolicyRule, PolicyVersion
 from orchestrator.policies.cel import check_vocabulary
 from orchestrator.policies.evaluate import PolicyError, PolicySet, Rule
 from orchestrator.policies.gate import SAMPLE
-from orchestrator.publishing import publish_policy
+from orchestrator.publishing import is_proposed, policy_set_from
 
 from .policy_trial import trial
 from .recorded import ReadOnlyAdmin, ReadOnlyInline, RecordedAdmin
@@ -106,8 +107,8 @@ class RuleInline(admin.StackedInline):
 class VersionInline(ReadOnlyInline):
     model = PolicyVersion
     fk_name = "policy"
-    fields = ["number", "published_at", "published_by", "sample_percent", "digest"]
-    readonly_fields = ["number", "published_at", "published_by", "sample_percent", "digest"]
+    fields = ["number", "published_at", "authored_by", "published_by", "sample_percent", "digest"]
+    readonly_fields = ["number", "published_at", "authored_by", "published_by", "sample_percent", "digest"]
 
 
 @admin.register(Policy)
@@ -117,17 +118,36 @@ class PolicyAdmin(RecordedAdmin):
     change_form_template = "admin/orchestrator/policy/change_form.html"
     list_display = ["title", "name", "current", "otherwise", "sample_percent"]
     list_select_related = ["current__policy"]
-    fields = ["name", "title", "standing", "facts", "vocabulary", "otherwise", "sample_percent"]
+    fields = ["name", "title", "standing", "proposed", "facts", "vocabulary", "otherwise", "sample_percent"]
     inlines = [RuleInline, VersionInline]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["standing", "facts", *(["name"] if obj else [])]  # workflows name it
+        return ["standing", "proposed", "facts", *(["name"] if obj else [])]  # workflows name it
 
     @admin.display(description="in force")
     def standing(self, policy: Policy) -> str:
-        if policy.current is None:
-            return "Nothing yet: publish the draft."
-        return f"Version {policy.current.number}, since {policy.current.published_at:%Y-%m-%d %H:%M %Z}."
+        now = policy.current
+        if now is None:
+            return "Nothing yet: hand the draft over, and somebody else publishes it."
+        return f"Version {now.number}, since {now.published_at:%Y-%m-%d %H:%M %Z}, put in force by {now.published_by}."
+
+    @admin.display(description="handed over")
+    def proposed(self, policy: Policy) -> str:
+        """What the second person is asked to put in force, rule by rule against what is."""
+        if not policy.proposed_by_id:
+            return "Nothing waits to be published."
+        if not is_proposed(policy):
+            return f"The draft was changed since {policy.proposed_by} handed it over: hand it over again."
+        said = format_html("<p>By {}; somebody else publishes it. Against what is in force:</p>", policy.proposed_by)
+        rows = format_html_join("", "<li>{}</li>", ([words] for words in differences(policy)))
+        return format_html("{}<ul>{}</ul>", said, rows)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        policy = self.get_object(request, object_id)
+        theirs = policy is not None and policy.proposed_by_id != request.user.pk and is_proposed(policy)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "may_publish": theirs})
 
     @admin.display(description="facts to use in conditions")
     def facts(self, policy: Policy) -> str:
@@ -149,20 +169,19 @@ class PolicyAdmin(RecordedAdmin):
         return self.further(request, obj) or super().response_change(request, obj)
 
     def further(self, request: HttpRequest, policy: Policy) -> HttpResponse | None:
-        """What the two buttons of ours do after the save, in its transaction."""
+        """What the buttons of ours do after the save, in its transaction."""
         if "_try" in request.POST:
             return HttpResponseRedirect(reverse("admin:orchestrator_policy_try", args=[policy.pk]))
-        if "_publish" not in request.POST:
+        act = next((act for name, act in ACTS.items() if name in request.POST), None)
+        if act is None:
             return None
-        before, actor = policy.current.number if policy.current else 0, cast(Any, request.user)
         try:
-            version = publish_policy(policy=policy, actor=actor)
+            messages.success(request, act(policy, cast(Any, request.user)))
         except PolicyError as wrong:
             for place, message in wrong.errors:
                 messages.error(request, f"Not published. {place}: {message}")
-        else:
-            words = "is in force for runs that start from now on" if version.number != before else "is unchanged"
-            messages.success(request, f"{policy.title}: version {version.number} {words}.")
+        except services.ServiceError as refused:
+            messages.error(request, f"Not published. {refused}.")
         return HttpResponseRedirect(reverse("admin:orchestrator_policy_change", args=[policy.pk]))
 
     def get_urls(self) -> list[URLPattern]:
@@ -173,6 +192,43 @@ class PolicyAdmin(RecordedAdmin):
         return trial(self, request, pk)
 
 
+def propose(policy: Policy, actor: Any) -> str:
+    if services.propose_policy(policy=policy, actor=actor):
+        return f"{policy.title}: the draft was handed over; it waits for somebody else to publish it."
+    return f"{policy.title}: version {policy.current.number} is unchanged."
+
+
+def publish(policy: Policy, actor: Any) -> str:
+    version = services.publish_policy(policy=policy, actor=actor)
+    return f"{policy.title}: version {version.number} is in force for runs that start from now on."
+
+
+ACTS = {"_propose": propose, "_publish": publish}
+
+
+def differences(policy: Policy) -> list[str]:
+    """How the draft differs from the version in force, in lines."""
+    now = PolicySet.from_json(policy.current.content) if policy.current else None
+    old, new = (
+        lines_of(now, policy.current.sample_percent) if now else {},
+        lines_of(policy_set_from(policy), policy.sample_percent),
+    )
+    changed = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    return [f"{name}: {old.get(name, 'not there')} → {new.get(name, 'removed')}" for name in changed]
+
+
+def lines_of(found: PolicySet, sample: Any) -> dict[str, str]:
+    """What a set says, by name."""
+    rules = {f"rule {rule.name}": f"{rule.when} → {way_of(rule)}: {rule.reason}" for rule in found.rules}
+    facts = ", ".join(f"{name}: {kind}" for name, kind in sorted(found.vocabulary.items()))
+    order = ", ".join(rule.name for rule in found.rules)
+    return {**rules, "order": order, "otherwise": found.otherwise, "sample": f"{float(sample):g} %", "facts": facts}
+
+
+def way_of(rule: Rule) -> str:
+    return " ".join(filter(None, (rule.route, rule.level, rule.target)))
+
+
 def described_rule(rule: PolicyRule) -> dict[str, Any]:
     plain = {name: getattr(rule, name) for name in ("position", "condition", "route", "target", "reason")}
     return {**plain, "level": rule.level.name if rule.level else ""}
@@ -180,10 +236,10 @@ def described_rule(rule: PolicyRule) -> dict[str, Any]:
 
 @admin.register(PolicyVersion)
 class PolicyVersionAdmin(ReadOnlyAdmin):
-    list_display = ["policy", "number", "published_at", "published_by"]
+    list_display = ["policy", "number", "published_at", "authored_by", "published_by"]
     list_filter = ["policy"]
-    list_select_related = ["policy", "published_by"]
-    fields = ["policy", "number", "published_at", "published_by", "sample_percent", "digest", "rules"]
+    list_select_related = ["policy", "authored_by", "published_by"]
+    fields = ["policy", "number", "published_at", "authored_by", "published_by", "sample_percent", "digest", "rules"]
 
     @admin.display(description="rules")
     def rules(self, version: PolicyVersion) -> str:

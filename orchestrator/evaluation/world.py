@@ -102,13 +102,13 @@ def described(database: Path) -> dict[str, Any]:
 
 def furnish() -> None:
     """The shipped flows and policies with the quality sample off, empty sources, and every grant that agents need."""
-    actor = get_user_model().objects.create_user(ACTOR)
+    actor, second = (get_user_model().objects.create_user(name) for name in (ACTOR, f"{ACTOR}-second"))
     flows = [path.read_text() for path in sorted(SHIPPED.glob("*.yaml"))]
     wanted = {source for agent in registry.all_agents().values() for source in agent.sources}
     for name, key in (dict.fromkeys(wanted, "id") | SOURCES).items():
         DataSource.objects.create(name=name, title=name, key_field=key)
     for path in sorted((SHIPPED / "policies").glob("*.yaml")):
-        services.save_policy(source=without_sample(path.read_text()), actor=actor)
+        services.save_policy(source=without_sample(path.read_text()), actor=actor, second=second)
     make_queues(flows)
     for flow in flows:
         services.publish_workflow(source=flow, actor=actor)

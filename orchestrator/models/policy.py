@@ -31,6 +31,15 @@ class Policy(models.Model):
     current = models.ForeignKey(
         "PolicyVersion", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
     )
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        help_text="Who handed the draft over to be published.",
+    )
+    proposed_digest = models.CharField(max_length=64, blank=True, editable=False, help_text="The draft handed over.")
 
     class Meta:
         ordering = ["title"]
@@ -84,11 +93,17 @@ class PolicyVersion(models.Model):
     sample_percent = models.DecimalField(max_digits=5, decimal_places=2, default=0)
     digest = models.CharField(max_length=64)
     published_at = models.DateTimeField(db_default=Now())
+    authored_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     published_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         ordering = ["policy", "-number"]
-        constraints = [models.UniqueConstraint(fields=["policy", "number"], name="policy_number_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["policy", "number"], name="policy_number_once"),
+            models.CheckConstraint(
+                condition=~models.Q(published_by=models.F("authored_by")), name="published_by_a_second_person"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.policy.name}, version {self.number}"

@@ -59,7 +59,7 @@ def prepare() -> None:
     from orchestrator import services
     from reviews.models import Queue, ReviewPolicy
 
-    services.save_policy(source=POLICY, actor=people()["requester"])
+    services.save_policy(source=POLICY, actor=people()["requester"], second=people()["reviewer"])
     alone = ReviewPolicy.objects.create(name="bench", quorum=1, undo_seconds=0)
     queue = Queue.objects.create(name="bench", title="Measured", policy=alone)
     for source in (line(10), fan(8), with_review()):
