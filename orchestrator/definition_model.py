@@ -147,6 +147,7 @@ class Definition:
     facts: Mapping[str, FactSource] = field(default_factory=dict)
     description: str = ""
     deadline_seconds: int | None = None
+    budget: Mapping[str, Any] = field(default_factory=dict)
     input: Mapping[str, Any] = field(init=False, repr=False, compare=False)
     digest: str = field(init=False, compare=False)
     _graph: _Graph = field(init=False, repr=False, compare=False)
@@ -225,6 +226,7 @@ class Definition:
             "facts": [self.facts[name].as_json() for name in sorted(self.facts)],
             "deadline_seconds": self.deadline_seconds,
             "steps": [step.as_json() for step in self.steps.values()],
+            **({"budget": dict(self.budget)} if self.budget else {}),
         }
 
 
@@ -239,6 +241,7 @@ def from_json(found: Mapping[str, Any]) -> Definition:
         fields=tuple(InputField(**item) for item in found["fields"]),
         facts={fact.name: fact for fact in facts},
         deadline_seconds=found["deadline_seconds"],
+        budget=found.get("budget", {}),
         **texts,
     )
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator import safe_yaml
+from orchestrator import safe_yaml, spending
 from orchestrator.definition_catalog import AgentInfo, Catalog, check_catalog
 from orchestrator.definition_kinds import KIND_KEYS, READERS, check_references, parse_duration
 from orchestrator.definition_model import (
@@ -54,7 +54,7 @@ DEFAULT_TIMEOUT = 60
 WORKFLOW_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 PART_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 TARGET_NAME = re.compile(r"[a-z][a-z0-9._-]{0,99}")
-RUN_KEYS = ("input", "business_key", "subject", "policies", "facts", "deadline", "steps")
+RUN_KEYS = ("input", "business_key", "subject", "policies", "facts", "deadline", "budget", "steps")
 TOP_KEYS = ("workflow", "title", "description", *RUN_KEYS)
 COMMON_KEYS = ("title", "needs", "config", "lane", "retry", "timeout")
 RETRY_BOUNDS = {"max_attempts": (1, 20), "backoff_seconds": (0, 3600), "cap_seconds": (0, 86_400)}
@@ -102,6 +102,7 @@ class _Reader:
             policies=self.name("policies", found["policies"], TARGET_NAME) if found.get("policies") else "",
             facts=self.facts(found.get("facts"), steps),
             deadline_seconds=self.duration("deadline", found, MAX_DEADLINE),
+            budget=self.budget(found.get("budget")),
             steps=steps,
         )
         self.graph(steps)
@@ -202,6 +203,16 @@ class _Reader:
                 self.refuse(path, f"confidence is that of a whole step; write {{confidence: {step}}}")
             facts[name] = FactSource(name, step, tuple(keys), kind, currency[0], tuple(currency[1:]))
         return facts
+
+    def budget(self, found: Any) -> dict[str, Any]:
+        written = self.map("budget", found)
+        self.unknown_keys("budget", written, spending.MOST)
+        for name in spending.MOST.keys() & written.keys():
+            try:
+                spending.limit(name, written[name])
+            except ValueError as error:
+                self.refuse(f"budget.{name}", str(error))
+        return dict(written)
 
     def graph(self, steps: Mapping[str, Step]) -> None:
         needs: dict[str, list[str]] = {}

@@ -34,7 +34,4 @@ class Conflict(ServiceError):
 
 
 class SecondPersonNeeded(ServiceError):
-    """Whoever handed something over does not put it in force."""
-
-    def __init__(self, what: str):
-        super().__init__(f"{what} was handed over by you; somebody else has to put it in force")
+    """Whoever did the first half may not do the second as well; the message says what each half is."""

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.db.models import Case, Count, F, Max, Q, QuerySet, Sum, When
 from django.utils.module_loading import import_string
 
 from audit.log import database_now
@@ -33,6 +33,7 @@ NOT_ASKED: Mapping[str, str] = {
 }
 LIVE = Effect.State.AUTHORISED, Effect.State.IN_FLIGHT, Effect.State.UNKNOWN
 SENT = Effect.State.IN_FLIGHT, Effect.State.UNKNOWN, Effect.State.CONFIRMED
+ONCE = Effect.Klass.QUERYABLE, Effect.Klass.NEITHER  # after the first attempt the outside is only asked
 CHUNK = 500  # runs looked at together
 
 
@@ -221,8 +222,10 @@ def attempts_are_bounded(now: datetime) -> Found:
         most = max(definition_of(task.run.version_id).step(task.step).retry.max_attempts, MAX_DEATHS)
         if task.attempts > most:
             yield f"task {task.pk}", f"{task.attempts} attempts; at most {most}"
-    once = Effect.Klass.QUERYABLE, Effect.Klass.NEITHER
-    yield from effects("may be tried once, and was tried again", klass__in=once, attempts__gt=1)
+    for effect in Effect.objects.filter(klass__in=ONCE, attempts__gt=1).only("pk", "key", "run_id"):
+        told = Event.objects.filter(kind="effect.sent", run=str(effect.run_id))
+        if sum(event.data["effect"] == effect.key for event in told) > 1:
+            yield f"effect {effect.pk}", "may be sent once, and was sent again"
 
 
 @invariant("I22", "every change has exactly one event, and every event its place in the tree or in the queue for it")
@@ -265,7 +268,8 @@ def expected_of(ids: Sequence[UUID]) -> dict[str, dict[str, int]]:
     policies = dict(rows.values_list("pk").annotate(count=Count("decisions", filter=by_policy)))
     steps = dict(rows.values_list("pk").annotate(count=Count("decisions", filter=by_step)))
     sums = Effect.objects.filter(run__in=ids).order_by().values("run")
-    sent = {row["run"]: row for row in sums.annotate(all=Count("pk"), sent=Sum("attempts"))}
+    times = Case(When(klass__in=ONCE, attempts__gt=1, then=1), default=F("attempts"))
+    sent = {row["run"]: row for row in sums.annotate(all=Count("pk"), sent=Sum(times))}
     nothing = {"all": 0, "sent": 0}
     return {
         str(run.pk): {

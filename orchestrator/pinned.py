@@ -42,6 +42,7 @@ class Pinned:
     round: int
     priority: int = 0
     parent_id: UUID | None = None
+    spent: Mapping[str, Any] | None = None
 
     @property
     def definition(self) -> Definition:
@@ -62,4 +63,5 @@ class Pinned:
             run.round,
             run.priority,
             run.parent_id,
+            run.spent,
         )

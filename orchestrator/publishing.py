@@ -111,7 +111,7 @@ def publish_policy(*, policy: Policy, actor: AbstractBaseUser) -> PolicyVersion:
     if policy.proposed_by_id is None:
         raise Conflict(f"{policy.title}: nothing was handed over to be published")
     if policy.proposed_by_id == actor.pk:
-        raise SecondPersonNeeded(f"This draft of {policy.title}")
+        raise SecondPersonNeeded(f"{policy.title}: you handed the draft over; somebody else has to put it in force")
     drafted = checked_draft(policy)
     sha256 = digest_of_draft(policy, drafted)
     if sha256 != policy.proposed_digest:

@@ -22,6 +22,7 @@ from .following import Ahead, look_ahead
 from .models import Decision, Run, Task
 from .pinned import Pinned
 from .policies import gate
+from .spending import Spent
 from .steps.base import Work
 from .steps.outcomes import Complete, Defer, Fail, Judgement, Outcome, Reject, Retry, SendBack, Suspend
 
@@ -65,10 +66,12 @@ class Recording:
         self.opened: list[Opened] = []
         self.resumed: list[UUID] = []
         self.unsettled: dict[UUID, Case] = {}  # runs that need a look at all their tasks
+        self.overspent: dict[UUID, str] = {}  # runs over their budget, and by what
 
     def write(self) -> list[Work]:
         """Returns the steps leased to the caller."""
         self._lock()
+        self._spend()
         good = [(work, outcome) for work, outcome in self.results if self._holds(work)]
         for work, outcome in good:
             self.entries += work.entries
@@ -96,6 +99,17 @@ class Recording:
             "tasks__pk", "tasks__fence", "tasks__status", "status", "round", Now()
         ):
             self.rows[pk], self.now = Locked(fence, status, run_status, round_), now
+
+    def _spend(self) -> None:
+        """What attempts used counts whatever became of them. Only runs with a budget are counted for."""
+        used = [work for work, _ in self.results if work.spent and work.definition.budget]
+        for run in Run.objects.filter(pk__in={work.run_id for work in used}).only("spent") if used else ():
+            spent, mine = Spent.from_json(run.spent), [work for work in used if work.run_id == run.pk]
+            for work in mine:
+                spent.add(work.spent)
+            Run.objects.filter(pk=run.pk).update(spent=spent.as_json())
+            if beyond := spent.over(mine[0].definition.budget):
+                self.overspent[run.pk], self.unsettled[run.pk] = beyond, mine[0].case
 
     def _holds(self, work: Work) -> bool:
         row = self.rows.get(work.task_id)
@@ -275,6 +289,7 @@ class Recording:
             and (row.run_status == Run.Status.RUNNING or (self._run_waits(work) and work.step.kind == "review"))
             and not work.definition.early_joins
             and work.pinned.parent_id is None
+            and work.run_id not in self.overspent
             and (found is None or found.route not in gate.AT_ONCE)
         )
 
@@ -307,8 +322,10 @@ class Recording:
         for work, outcome in good:
             by_run.setdefault(work.run_id, []).append((work, outcome))
         for run in Run.objects.filter(pk__in=self.unsettled).order_by("pk"):
-            for work, outcome in by_run[run.pk]:
+            for work, outcome in by_run.get(run.pk, ()):
                 consequences(run, work, outcome, self.now)
+            if run.pk in self.overspent and run.status in (Run.Status.RUNNING, Run.Status.WAITING):
+                endings.open_incident(run, kind="budget", detail=f"budget: {self.overspent[run.pk]}", now=self.now)
             if run.status in (Run.Status.RUNNING, Run.Status.WAITING):
                 tasks.open_due(run, now=self.now)
             endings.settle(run, case=self.unsettled[run.pk], now=self.now)

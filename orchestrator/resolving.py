@@ -16,6 +16,7 @@ from .errors import Conflict, InputInvalid
 from .models import Decision, Effect, Incident, Run, Task
 from .pinned import definition_of
 
+BUDGET = "budget"
 STEP = {"retry": Task.Status.READY, "skip": Task.Status.SKIPPED, "fail": Task.Status.FAILED}
 
 
@@ -39,6 +40,8 @@ def choices_for(incident: Incident) -> tuple[str, ...]:
         return ("confirmed", "failed", "retry") if effect.klass in Effect.REPEATABLE else ("confirmed", "failed")
     if incident.task is not None and definition_of(incident.run.version_id).step(incident.task.step).undoes:
         return ("retry", "skip")
+    if incident.kind == BUDGET and incident.task is None:
+        return ("retry", "fail")  # every step that was begun is done: there is none to skip
     return tuple(STEP)
 
 
@@ -89,6 +92,8 @@ def _apply(run: Run, chosen: Resolution, now: datetime) -> None:
         _declare_failed(run, chosen, now)
     elif chosen.incident.task_id:
         _move(chosen, STEP[chosen.choice], now)
+    if chosen.incident.kind == BUDGET:
+        Run.objects.filter(pk=run.pk).update(spent=None)  # a person lets it spend as much again
     if chosen.choice == "fail":
         endings.end(run, Run.Status.FAILED, outcome=chosen.reason, actor=person(chosen.actor), now=now)
         return

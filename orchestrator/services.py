@@ -8,7 +8,6 @@ from uuid import UUID
 import jsonschema
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from audit.log import database_now, person, record
 
@@ -202,11 +201,12 @@ def pull_hold(*, scope: str, value: str, reason: str, actor: AbstractBaseUser) -
 
 @transaction.atomic
 def release_hold(*, hold_id: UUID, actor: AbstractBaseUser) -> Hold:
-    """Effects go on."""
-    moved = Hold.objects.filter(pk=hold_id, released_at__isnull=True).update(
-        released_at=timezone.now(), released_by=actor
-    )
-    if not moved:
+    """Effects go on. It takes two people: whoever pulled a hold does not release it. Errors: Conflict,
+    SecondPersonNeeded."""
+    in_force = Hold.objects.filter(pk=hold_id, released_at__isnull=True)
+    if in_force.filter(pulled_by=actor).exists():
+        raise SecondPersonNeeded("You stopped these effects; somebody else has to let them go on")
+    if not in_force.update(released_at=database_now(), released_by=actor):
         raise Conflict("this hold is no longer in force")
     record("hold.released", subject=("hold", hold_id), actor=person(actor))
     dispatch.wake_on_commit()

@@ -1,5 +1,6 @@
 """What an agent may read: data sources through grants, documents of its run. Every read and refusal is noted."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -11,9 +12,11 @@ from .digests import digest
 from .documents.store import StoredDocument
 from .models import AgentAccount, DataSource, Document, SourceRow
 from .permissions import holds
+from .spending import Spent
 from .steps.base import Work
 
 READ = "read_source"
+NOTHING = Decimal(0)
 
 
 def account_of(agent_name: str) -> AgentAccount:
@@ -56,10 +59,14 @@ class Context:
         found = Document.objects.filter(rundocument__run_id=self.run_id, rundocument__role=role).first()
         return StoredDocument(found) if found else None
 
+    def spend(self, *, cost: Decimal = NOTHING, tokens: int = 0, calls: int = 0) -> None:
+        self._work.spend(Spent(cost, tokens, calls))
+
     def read(self, source: str, query: str, rows: list[dict[str, Any]]) -> None:
         seen = {"source": source, "query": query, "rows": len(rows), "digest": digest(rows)}
         self.reads.append(seen)
         self._work.note("source.read", ("source", source), self.actor, step=self.step, **seen)
+        self.spend(calls=1)
 
 
 class TableSource:

@@ -16,7 +16,15 @@ from .entitlement import History
 from .models import Approval, Queue, Review
 from .policies import APPROVE, REJECT, VERDICTS, VOTES
 
-ANSWERS = ("review.approved", "review.rejected", "review.rerouted", "review.signed", "review.recalled")
+ANSWERED = "answer"  # a question put to somebody
+ANSWERS = (
+    "decision.recorded",
+    "review.approved",
+    "review.rejected",
+    "review.rerouted",
+    "review.signed",
+    "review.recalled",
+)
 TELLING = (*ANSWERS, "effect.confirmed")  # the last where a person declared it
 
 
@@ -107,17 +115,16 @@ def voters_were_allowed(now: datetime) -> Found:
 
 
 def queues_of(vote: Approval) -> list[Any]:
-    """The review's queue; for a vote cast before the review went up for being late, those below it as well."""
-    review = vote.review
-    below = Queue.objects.filter(escalates_to=review.queue_id).values_list("pk", flat=True)
-    went_up = review.overdue_at is not None and vote.at <= review.overdue_at
-    return [review.queue_id, *(below if went_up else ())]
+    """The review's queue; for a vote cast before the review went up, those below it as well."""
+    rows = Event.objects.filter(kind="review.escalated", subject_id=str(vote.review_id), at__gte=vote.at)
+    below = Queue.objects.filter(escalates_to=vote.review.queue_id).values_list("pk", flat=True)
+    return [vote.review.queue_id, *(below if rows.exists() else ())]
 
 
 @invariant("I12", "an answer says what it means, and a refusal why")
 def answers_have_a_meaning(now: datetime) -> Found:
     """That who answered had signed in is kept by the pages and tokens; there is no second sign-in for an answer."""
-    for answer in Approval.objects.exclude(verdict__in=VERDICTS):
+    for answer in Approval.objects.exclude(verdict__in=(*VERDICTS, ANSWERED)):
         yield f"approval {answer.pk}", f"means {answer.verdict!r}, which is no verdict"
     for answer in Approval.objects.filter(verdict=REJECT, reason=""):
         yield f"approval {answer.pk}", "rejects and does not say why"

@@ -1,5 +1,7 @@
 """Small agents and workflows that engine tests and measurements run; listed in AGENT_MODULES by tests.settings."""
 
+from decimal import Decimal
+
 from pydantic import BaseModel
 
 from orchestrator.agents.base import AgentContext, Permanent, Result, Transient, agent
@@ -96,3 +98,16 @@ def fan(name: str, width: int = 8) -> str:
         "  z: {agent: test.count, needs: [j]}",
     ]
     return "\n".join(rows)
+
+
+@agent("test.spends", version="1")
+def spends(case: Anything, ctx: AgentContext) -> Result[Count]:
+    """Uses what its input says: money at the end, tokens and calls one after the other."""
+    given = case.input
+    for _ in range(given.get("calls", 0)):
+        ctx.spend(calls=1)
+    for _ in range(given.get("rounds", 0)):
+        ctx.spend(tokens=1000)
+    if ctx.attempt < given.get("works_at", 1):
+        raise Transient("not yet")
+    return Result(Count(n=1), confidence=0.9, cost=Decimal(given.get("cost", "0")))

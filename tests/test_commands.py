@@ -177,6 +177,7 @@ def test_check_invariants_is_content_with_a_clean_history():
     assert json.loads(run_command("check_invariants", "--json")[0])["violations"] == []
 
 
+@pytest.mark.breaks_invariants
 def test_check_invariants_names_each_violation_on_a_line(workflow, admin):
     run, _ = services.start_run(workflow="simple", input={}, actor=admin)
     with guards_lifted():

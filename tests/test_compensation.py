@@ -191,6 +191,7 @@ def test_a_keyed_effect_in_doubt_is_tried_again_under_its_key(outside, traveller
     assert states(run)["room"] == "confirmed"
 
 
+@pytest.mark.breaks_invariants
 def test_a_key_is_not_repeated_once_the_outside_may_have_forgotten_it(outside, traveller, operator, monkeypatch):
     run = in_doubt(outside, traveller, monkeypatch, klass="K")
     Effect.objects.update(sent_at=Now() - timedelta(hours=13))

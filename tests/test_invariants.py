@@ -242,9 +242,12 @@ def confirmed_twice(review: Review) -> None:
 
 
 def sent_while_it_was_held(review: Review) -> None:
-    effect = Effect.objects.get()
     Effect.objects.update(attempts=2, fence=2)
-    subject = ("run", str(effect.run_id))
+    sent_again(review)
+
+
+def sent_again(review: Review) -> None:
+    effect, subject = Effect.objects.get(), ("run", str(review.run_id))
     record("effect.sent", subject=subject, actor=SYSTEM, run=effect.run_id, data={"effect": effect.key, "attempt": 2})
 
 
@@ -262,6 +265,7 @@ def too_many_attempts(review: Review) -> None:
 
 def tried_twice_though_it_cannot_be_asked(review: Review) -> None:
     Effect.objects.update(klass="X", attempts=2, fence=2)
+    sent_again(review)
 
 
 def an_event_without_a_place(review: Review) -> None:

@@ -28,8 +28,8 @@ def run_url(run, what=""):
     return reverse(f"run{what and '-'}{what}", args=[run.pk])
 
 
-def operator():
-    user = person("operator", "operators")
+def operator(name="operator"):
+    user = person(name, "operators")
     for codename in ("pull_hold", "resolve_incident"):
         user.user_permissions.add(Permission.objects.get(codename=codename))
     return user
@@ -172,7 +172,10 @@ def test_operators_stop_effects_and_everybody_is_told(everybody):
     assert client.post("/holds/", {"scope": "all", "value": "", "reason": "Bank is closed"}).status_code == 302
     assert client.post("/holds/", {"scope": "all", "value": "", "reason": "Again"}).status_code == 409
     assert "Bank is closed" in text_of(signed_in(everybody.clerk).get("/queue/"))
-    assert client.post(reverse("hold-release", args=[Hold.objects.get().pk])).status_code == 302
+    release = reverse("hold-release", args=[Hold.objects.get().pk])
+    assert "Another operator releases it" in text_of(client.get("/holds/"))
+    assert client.post(release).status_code == 403
+    assert signed_in(operator("other-operator")).post(release).status_code == 302
     assert "Bank is closed" not in text_of(signed_in(everybody.clerk).get("/queue/"))
 
 

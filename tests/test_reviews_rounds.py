@@ -156,6 +156,7 @@ def test_another_workflow_takes_over_and_this_run_ends():
     assert open_review_of(other).status == "open"
 
 
+@pytest.mark.breaks_invariants
 def test_a_case_that_changed_is_stale_says_what_changed_and_opens_anew():
     everybody = cast()
     review = waiting_bill(everybody)

@@ -28,7 +28,8 @@ class Result(Generic[T]):
     confidence: float
     rationale: str = ""
     evidence: Sequence[dict[str, Any]] = ()
-    cost: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)  # in the base currency, besides what was told to ctx.spend()
+    tokens: int = 0
 
 
 class Source(Protocol):
@@ -65,6 +66,9 @@ class AgentContext(Protocol):
 
     def document(self, role: str) -> OpenDocument | None: ...
 
+    def spend(self, *, cost: Decimal = ..., tokens: int = ..., calls: int = ...) -> None:
+        """Says what was used, at once and before going on: a run that is over its budget stops here (BudgetSpent)."""
+
 
 class AgentError(Exception):
     """Base of what an agent may raise on purpose; the message is shown to operators."""
@@ -76,6 +80,13 @@ class Transient(AgentError):
 
 class Permanent(AgentError):
     """It will not work by repeating: an operator has to look."""
+
+
+class BudgetSpent(AgentError):
+    """The run has used more than its workflow allows. Not for agents to raise: ctx does."""
+
+    def __init__(self, beyond: str):
+        super().__init__(f"budget: {beyond}")
 
 
 class SourceRefused(AgentError):

@@ -48,6 +48,7 @@ class Run(models.Model):
     ended_at = models.DateTimeField(null=True)
     deadline = models.DateTimeField(null=True)
     priority = models.PositiveSmallIntegerField(default=0, help_text="0 to 3; how far its steps go ahead of others.")
+    spent = models.JSONField(null=True, help_text="Cost, tokens and calls so far, where the workflow names a budget.")
     parent = models.ForeignKey("Task", models.PROTECT, null=True, related_name="children")
     documents: "models.ManyToManyField[Document, RunDocument]" = models.ManyToManyField(
         Document, through="RunDocument", related_name="runs"
@@ -326,7 +327,10 @@ class Hold(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["scope", "value"], condition=Q(released_at__isnull=True), name="one_hold_in_force"
-            )
+            ),
+            models.CheckConstraint(
+                condition=~Q(released_by=models.F("pulled_by")), name="hold_released_by_a_second_person"
+            ),
         ]
 
     def __str__(self) -> str:

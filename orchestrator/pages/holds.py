@@ -46,6 +46,8 @@ def release(request: Request, pk: UUID) -> HttpResponse:
         return forbidden(request, ONLY_OPERATORS)
     try:
         services.release_hold(hold_id=pk, actor=request.user)
+    except services.SecondPersonNeeded as alone:
+        return forbidden(request, f"{alone}.")
     except services.Conflict as late:
         return conflict(request, late, reverse("holds"))
     return redirect("holds")

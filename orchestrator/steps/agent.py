@@ -6,13 +6,15 @@ from typing import TypeGuard
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.agents import registry
-from orchestrator.agents.base import Agent, Permanent, Result, SourceRefused, Transient
+from orchestrator.agents.base import Agent, BudgetSpent, Permanent, Result, SourceRefused, Transient
 from orchestrator.definitions import Step
 from orchestrator.sources import Context
+from orchestrator.spending import Spent
 
 from .base import StepHandler, Work
 from .outcomes import Complete, Fail, Judgement, Outcome, Retry
 
+BUDGET = "budget"
 logger = logging.getLogger(__name__)
 
 
@@ -34,7 +36,9 @@ class AgentStep(StepHandler):
 
 def failed_for_good(outcome: Outcome, work: Work) -> TypeGuard[Fail | Retry]:
     last = work.attempt >= work.step.retry.max_attempts
-    return isinstance(outcome, Fail) or (isinstance(outcome, Retry) and last and not outcome.on_hold)
+    return (isinstance(outcome, Fail) and outcome.kind != BUDGET) or (
+        isinstance(outcome, Retry) and last and not outcome.on_hold
+    )
 
 
 def ask(agent: Agent, work: Work) -> Outcome:
@@ -45,9 +49,13 @@ def ask(agent: Agent, work: Work) -> Outcome:
     except ValidationError as error:
         return Fail(f"input of {agent.name}: {first_objection(error)}", kind="input-invalid")
     try:
-        return completed(agent, agent.run(given, context), context)
+        result = agent.run(given, context)
+        work.spent.add(Spent(result.cost, result.tokens))  # what it found is kept, and the run stops after it
+        return completed(agent, result, context)
     except ValidationError as error:
         return Retry(f"output of {agent.name}: {first_objection(error)}", at_once=True, objections=objections(error))
+    except BudgetSpent as error:
+        return Fail(str(error), kind=BUDGET)
     except (Permanent, SourceRefused) as error:
         return Fail(str(error), kind="agent-failed")
     except Transient as error:

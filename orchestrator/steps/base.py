@@ -10,10 +10,12 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from audit.log import Actor, Entry
+from orchestrator.agents.base import BudgetSpent
 from orchestrator.case import Case
 from orchestrator.definitions import Definition, Step
 from orchestrator.pinned import Pinned
 from orchestrator.policies.evaluate import Evaluation
+from orchestrator.spending import Spent
 
 from .outcomes import Outcome
 
@@ -31,6 +33,7 @@ class Work:
     entries: list[Entry] = field(default_factory=list)  # what the trail must know, whatever the outcome
     evaluation: Evaluation | None = None
     objections: Sequence[str] = ()
+    spent: Spent = field(default_factory=Spent)  # by this attempt, whatever its outcome
 
     @property
     def run_id(self) -> UUID:
@@ -39,6 +42,15 @@ class Work:
     @property
     def definition(self) -> Definition:
         return self.pinned.definition
+
+    def spend(self, used: Spent) -> None:
+        """BudgetSpent as soon as the run has used more than its workflow allows."""
+        self.spent.add(used)
+        if self.definition.budget:
+            so_far = Spent.from_json(self.pinned.spent)
+            so_far.add(self.spent)
+            if beyond := so_far.over(self.definition.budget):
+                raise BudgetSpent(beyond)
 
     def note(self, kind: str, subject: tuple[str, str], actor: Actor, **data: object) -> None:
         """Puts an event aside for the recording transaction."""

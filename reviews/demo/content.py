@@ -85,7 +85,7 @@ def people() -> Any:
 
 def allow_admins() -> None:
     """Admins edit configuration and look at the rest; nothing here lets them decide a case."""
-    admins, managers = (Group.objects.get_or_create(name=name)[0] for name in ("admins", "managers"))
+    admins, managers, cfo = (Group.objects.get_or_create(name=name)[0] for name in ("admins", "managers", "cfo"))
     admins.permissions.set(
         [
             *Permission.objects.filter(content_type__app_label="orchestrator", content_type__model__in=STAFF_MODELS),
@@ -99,6 +99,7 @@ def allow_admins() -> None:
         ]
     )
     managers.permissions.set(Permission.objects.filter(codename__in=("pull_hold", "resolve_incident")))
+    cfo.permissions.set(Permission.objects.filter(codename="pull_hold"))  # a hold is released by a second person
 
 
 @transaction.atomic
