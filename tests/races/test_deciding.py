@@ -12,7 +12,7 @@ from reviews import services as reviews
 from reviews.errors import AlreadyDecided, Conflict, NotAllowed, Stale
 from reviews.models import Approval
 
-from ..cast import POLICY, Cast, answer, cast, open_review_of, waiting_bill, work
+from ..cast import POLICY, Cast, answer, cast, open_review_of, second_admin, waiting_bill, work
 from ..invariants import assert_invariants
 from .meeting import ROUNDS, meeting_at, refused, together
 
@@ -157,7 +157,7 @@ def test_a_policy_that_is_replaced_while_somebody_answers_changes_nothing_for_th
         found = meet(
             monkeypatch,
             says(review, everybody.clerk),
-            lambda source=stricter: services.save_policy(source=source, actor=everybody.admin),
+            lambda source=stricter: services.save_policy(source=source, actor=everybody.admin, second=second_admin()),
             at=((deciding, "locked", "after"), (services, "save_policy", "before")),
         )
         assert not refused(found), found

@@ -101,7 +101,7 @@ def test_nothing_is_granted_once_a_hold_is_in_force(monkeypatch):
             assert (effect.state, kinds_paid(review.run)) == (Effect.State.AUTHORISED, [])
         else:
             assert sent.at <= pulled, f"sent {sent.at} after the hold of {pulled}"
-        services.release_hold(hold_id=hold.pk, actor=everybody.admin)
+        services.release_hold(hold_id=hold.pk, actor=everybody.cfo)
         work()
         assert kinds_paid(review.run) == ["pay_invoice"]
     assert sum(ways.values()) == ROUNDS

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("orchestrator", "0008_second_person"),
+        ("orchestrator", "0009_second_person"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -9,7 +9,7 @@ from audit.triggers import append_only
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("orchestrator", "0007_task_deaths"),
+        ("orchestrator", "0008_document_quota"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
