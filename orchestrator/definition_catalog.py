@@ -38,7 +38,8 @@ class AgentInfo:
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """What may be named. `policies` gives the facts each set uses with their types, `vocabularies` all that it may use,
-    `supplied` the facts that the engine itself supplies to every policy (so that no workflow has to)."""
+    `supplied` the facts that the engine itself supplies to every policy (so that no workflow has to); `workflows` the
+    input schema of each, and `starts` which others its steps run."""
 
     agents: Mapping[str, AgentInfo] = field(default_factory=dict)
     effects: Collection[str] = ()
@@ -49,6 +50,7 @@ class Catalog:
     supplied: Mapping[str, str] = field(default_factory=dict)
     events: Collection[str] = ()
     workflows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    starts: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def check_catalog(definition: Definition, catalog: Catalog) -> list[Objection]:
@@ -113,6 +115,8 @@ def _flow(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Obje
             yield f"{path}.for_each", f"is {'/'.join(sorted(types))}; expected a list"
     if step.kind == "gate" and not definition.policies:
         yield f"{path}.gate", "asks the policies, but this workflow names none"
+    if step.kind == "join" and step.target == "quorum":
+        yield from _quorum(step, definition, catalog)
     if step.kind == "workflow":
         yield from _child(step, definition, catalog)
 
@@ -140,6 +144,8 @@ def _child(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Obj
         yield f"{path}.workflow", "names this workflow itself, which would never end"
         return
     yield from _unknown(f"{path}.workflow", "workflow", step.target, known.keys())
+    if way := _way_back(step.target, definition.name, catalog.starts):
+        yield f"{path}.workflow", f"would start this workflow again: {' → '.join((definition.name, *way))}"
     schema = known.get(step.target, {})
     fields = schema.get("properties", {})
     for key in step.config["input"]:
@@ -148,6 +154,27 @@ def _child(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Obj
     for key in schema.get("required", ()):
         if key not in step.config["input"]:
             yield f"{path}.input", f"lacks {key!r}, which {step.target!r} needs"
+
+
+def _way_back(start: str, home: str, starts: Mapping[str, Collection[str]]) -> list[str]:
+    """[start, …, home] where a run of `start` would come to start `home`; [] where it never does."""
+    ways = {start: [start]}
+    for name in (waiting := [start]):
+        for other in sorted(starts.get(name, ())):
+            if other == home:
+                return [*ways[name], home]
+            if other not in ways:
+                ways[other] = [*ways[name], other]
+                waiting.append(other)
+    return []
+
+
+def _quorum(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Objection]:
+    """A branch whose output has no such field never has a vote."""
+    for need in step.needs:
+        if missing := missing_in(_schema(need, definition, catalog), (step.config["field"],)):
+            hint = suggest(*missing)
+            yield f"steps.{step.name}.join.field", f"is {missing[0]!r}, which the output of {need!r} has not{hint}"
 
 
 def _schema(step: str, definition: Definition, catalog: Catalog) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from orchestrator.step_graph import closure, topological
 
 INPUT = "input"
 UNDO = "-undo"  # no step a person names can end in it
+LANES = ("default", "effects", "ocr")  # each has workers; in another, a step would wait for ever
 KINDS = ("agent", "effect", "join", "review")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 

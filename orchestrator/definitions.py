@@ -12,6 +12,7 @@ from orchestrator.definition_kinds import KIND_KEYS, READERS, check_references, 
 from orchestrator.definition_model import (
     INPUT,
     KINDS,
+    LANES,
     PLACEHOLDER,
     Definition,
     DefinitionError,
@@ -30,6 +31,7 @@ from orchestrator.step_graph import closure, cycles, path_without, topological
 __all__ = [
     "INPUT",
     "KINDS",
+    "LANES",
     "AgentInfo",
     "Catalog",
     "Definition",
@@ -145,7 +147,7 @@ class _Reader:
             needs=self.names(f"{path}.needs", found.get("needs")),
             config={**config, **self.map(f"{path}.config", found.get("config"))},
             sources=self.names(f"{path}.sources", found.get("sources")),
-            lane=self.name(f"{path}.lane", found.get("lane", "default"), PART_NAME),
+            lane=self.lane(f"{path}.lane", found.get("lane", LANES[0])),
             retry=self.retry(f"{path}.retry", found.get("retry")),
             timeout_seconds=self.duration(f"{path}.timeout", found, MAX_TIMEOUT) or DEFAULT_TIMEOUT,
             compensate=self.optional_target(path, "compensate", found),
@@ -171,6 +173,12 @@ class _Reader:
         if kind and kind not in KINDS and isinstance(found, (str, int)) and not isinstance(found, bool):
             return str(found), {}
         return (self.name(f"{path}.{kind}", found, TARGET_NAME) if kind else ""), {}
+
+    def lane(self, path: str, written: Any) -> str:
+        if written not in LANES:
+            self.refuse(path, f"is {written!r}; expected one of {', '.join(LANES)}: no worker looks into another")
+            return LANES[0]
+        return str(written)
 
     def retry(self, path: str, found: Any) -> Retry:
         if found is None:

@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce, Now
 from . import transitions
 from .case import Case, load_cases
 from .clock import Clock
+from .definitions import LANES
 from .models import Run, Task
 from .pinned import Pinned
 from .policies import gate
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 BATCH = 32
 BUDGET = 0.25  # seconds a job works before it lets others in
 LOCK_TRIES = 6  # of lock_timeout each: longer than a frozen process may keep a run
-LANES = (FAST_LANE, "effects", "ocr")
 
 
 @transaction.atomic

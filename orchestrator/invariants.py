@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Case, Count, F, Max, Q, QuerySet, Sum, When
+from django.db.models import Case, Count, F, IntegerField, Max, Q, QuerySet, Sum, When
 from django.utils.module_loading import import_string
 
 from audit.log import database_now
@@ -268,7 +268,7 @@ def expected_of(ids: Sequence[UUID]) -> dict[str, dict[str, int]]:
     policies = dict(rows.values_list("pk").annotate(count=Count("decisions", filter=by_policy)))
     steps = dict(rows.values_list("pk").annotate(count=Count("decisions", filter=by_step)))
     sums = Effect.objects.filter(run__in=ids).order_by().values("run")
-    times = Case(When(klass__in=ONCE, attempts__gt=1, then=1), default=F("attempts"))
+    times = Case(When(klass__in=ONCE, attempts__gt=1, then=1), default="attempts", output_field=IntegerField())
     sent = {row["run"]: row for row in sums.annotate(all=Count("pk"), sent=Sum(times))}
     nothing = {"all": 0, "sent": 0}
     return {

@@ -28,6 +28,7 @@ def catalog() -> Catalog:
     agents = registry.all_agents()
     published = Policy.objects.select_related("current").exclude(current=None)
     startable = Workflow.objects.filter(is_active=True).select_related("current").exclude(current=None)
+    running = {row.name: from_json(row.current.definition) for row in startable}
     policies = {policy.name: PolicySet.from_json(policy.current.content) for policy in published}
     return Catalog(
         agents={a.name: AgentInfo(a.input_schema, a.output_schema, a.sources) for a in agents.values()},
@@ -38,7 +39,10 @@ def catalog() -> Catalog:
         vocabularies={name: policy.vocabulary for name, policy in policies.items()},
         supplied={SAMPLE: "bool"},
         events=list(Hook.objects.filter(is_active=True).values_list("name", flat=True)),
-        workflows={row.name: from_json(row.current.definition).input for row in startable},
+        workflows={name: found.input for name, found in running.items()},
+        starts={
+            name: {s.target for s in found.steps.values() if s.kind == "workflow"} for name, found in running.items()
+        },
     )
 
 
