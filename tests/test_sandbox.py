@@ -11,7 +11,9 @@ import pytest
 from orchestrator.documents import sandbox
 from orchestrator.documents.media_type import Refused
 from orchestrator.documents.sandbox import MAX_RSS_MB, MAX_SECONDS, read_document, render_document_page
+from orchestrator.documents.sandbox_read import confirmed
 from tests.reading_papers import DATA, german_invoice, pdf, picture
+from tests.services import PROJECT_DIR
 
 HOSTILE = DATA / "hostile_files"
 
@@ -92,6 +94,40 @@ def test_the_child_imports_neither_django_nor_celery():
     assert done.stdout.strip() == "[]"
 
 
+ENGINES = "('rapidocr', 'onnxruntime', 'cv2', 'pypdfium2')"
+
+
+@pytest.mark.parametrize(
+    "at_rest",
+    [
+        "from orchestrator.wsgi import application; from django.urls import get_resolver; get_resolver().url_patterns",
+        "from orchestrator.celery import app; app.loader.import_default_modules(); "
+        "from orchestrator.agents import registry; assert 'invoices.read' in registry.all_agents()",
+    ],
+    ids=["web process", "worker"],
+)
+def test_neither_web_process_nor_worker_at_rest_loads_a_recogniser(at_rest):
+    code = f"{at_rest}\nimport sys; print([name for name in {ENGINES} if name in sys.modules])"
+    kept = {name: os.environ[name] for name in ("PATH", "VAR_DIR") if name in os.environ}
+    environment = kept | {"DJANGO_SETTINGS_MODULE": "orchestrator.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT_DIR, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_a_worker_that_reads_a_scan_loads_no_recogniser_itself(tmp_path):
+    path = tmp_path / "scan.png"
+    picture(["Rechnung Nr. 4711", "Gesamtbetrag 119,00 EUR"]).save(path)
+    code = (
+        "from pathlib import Path; from orchestrator.documents.sandbox import read_document;"
+        f"result = read_document(Path({str(path)!r}).read_bytes()); assert result.pages[0].words;"
+        f"import sys; print([name for name in {ENGINES} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_DIR, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_scan_is_not_recognised_when_the_caller_wants_no_recognition(tmp_path):
     path = tmp_path / "scan.png"
     picture(["Rechnung Nr. 4711", "Gesamtbetrag 119,00 EUR"]).save(path)
@@ -115,6 +151,16 @@ def test_a_scan_is_recognised_within_the_limits(tmp_path):
     assert result.reading.value("invoice_number") == "4711"
     assert result.reading.fields["gross_total"].passages[0].box
     assert result.peak_rss_mb <= MAX_RSS_MB
+
+
+def test_a_number_that_a_scan_says_once_is_read_a_second_time(tmp_path):
+    path = tmp_path / "scan.png"
+    lines = ["Rechnung Nr. 4711 vom 13.06.2018", "Bestellnummer: B-7731-2018", "Gesamtbetrag: 119,00 EUR"]
+    picture(lines, size=(2000, 800), font_size=64).save(path)
+    order = read_document(path.read_bytes()).reading.fields["order_reference"]
+    assert order.readings == {"beside": "B-7731-2018", "second look": "B-7731-2018"}
+    assert order.confidence > 0.85
+    assert confirmed(0.8, agrees=False) == 0.4 < 0.8 < confirmed(0.8, agrees=True)
 
 
 def test_a_page_is_rendered_as_webp_of_the_wanted_width():

@@ -1,6 +1,7 @@
 """What a reading itself contradicts, in the form people decide on. No Django."""
 
 import re
+from collections.abc import Mapping
 
 from orchestrator.documents.hybrid import DATA, PAGE
 from orchestrator.documents.reading import Check, Reading
@@ -18,6 +19,26 @@ _TITLES = {
     "payable_not_positive": "Nothing to pay",
     "due_before_issue": "Dates contradict each other",
     "readings_differ": "Readings differ",
+}
+# How a value was found on a page, in words for a reviewer.
+SOURCES = {
+    "beside": "beside its label",
+    "below": "under its label",
+    "order": "after its label in the file",
+    "title": "in the title",
+    "title-dated": "in the title",
+    "title-order": "in the title",
+    "term": "by the usual term",
+    "printed": "printed elsewhere",
+    "arithmetic": "by the sums",
+    "taxes": "by the tax rates",
+    "lines": "by the lines",
+    "untaxed": "no tax is named",
+    "second look": "read a second time",
+    "label+checksum": "beside its label",
+    "checksum": "check digits fit",
+    "label": "beside its label",
+    "form": "by its form",
 }
 _MISSING = re.compile(r"BR-(0[2-9]|1[0-6]|2[1-6])")
 
@@ -60,7 +81,7 @@ def _from_check(reading: Reading, check: Check) -> Discrepancy:
 
 
 def _disagreement(reading: Reading, name: str) -> Discrepancy:
-    said = "; ".join(f"{who}: {value or 'nothing'}" for who, value in reading.fields[name].readings.items())
+    said = "; ".join(f"{who}: {value or 'nothing'}" for who, value in _in_words(reading.fields[name].readings))
     return Discrepancy(
         kind="readings_differ",
         severity="note",
@@ -103,4 +124,9 @@ def _options(reading: Reading, field: str) -> list[Option]:
     both = {source: found.readings[source] for source in (DATA, PAGE) if source in found.readings}
     values = {"invoice": found.value} if found.value is not None else {}
     said = both if len(both) > 1 else {**values, **found.readings}
-    return [Option(value=value, source=source) for source, value in said.items()]
+    return [Option(value=value, source=source) for source, value in _in_words(said)]
+
+
+def _in_words(readings: Mapping[str, str | None]) -> list[tuple[str, str | None]]:
+    """Who said what, each said once."""
+    return list(dict.fromkeys((SOURCES.get(source, source), value) for source, value in readings.items()))

@@ -1,5 +1,6 @@
 """A PDF that carries its invoice twice, as XML and as a page: what differs between the two is put before a person."""
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
@@ -72,14 +73,15 @@ def merge(xml: Reading, page: Reading, pages: list[Page]) -> Reading:
 
 def _seen_on_page(xml: Reading) -> set[str]:
     """What only the page can show; a wrong account on it where the data names none would be paid to all the same."""
-    seen = {"hidden-text", "text-image-differ", "text-over-picture"}
+    seen = {"hidden-text", "text-image-differ", "text-over-picture", "quote-not-found"}
     return seen if xml.value("iban") else seen | {"iban-checksum"}
 
 
 def _compare(name: str, value: ReadValue, seen: ReadValue | None, printed: "_Printed") -> list[Check]:
     value.readings = {**value.readings, DATA: value.value, PAGE: seen.value if seen else None}
+    if seen:  # what can be looked at comes first
+        value.passages = [*seen.passages, *value.passages]
     if seen and _same(name, value.value, seen.value):
-        value.passages = [*value.passages, *seen.passages]
         value.confidence = round(noisy_or([value.confidence, ON_PAGE * seen.confidence]), 3)
         return []
     stands = printed.has(name, value.value or "")
@@ -91,10 +93,13 @@ def _compare(name: str, value: ReadValue, seen: ReadValue | None, printed: "_Pri
     ):
         value.confidence = round(value.confidence * 0.5, 3)
         severity: Severity = "stop" if name in (*MONEY, *IDENTITY) else "note"
-        message = f"{_words(name)}: the embedded data says {value.value}, the page says {seen.value}."
+        said = (_shown(name, value.value), _shown(name, seen.value))
+        message = f"{_words(name)}: the embedded data says {said[0]}, the page says {said[1]}."
         return [Check(id="page-differs", severity=severity, message=message, fields=[name])]
     if not stands and name in MUST_BE_PRINTED:
-        message = f"{_words(name)}: the embedded data says {value.value}, which is not printed on the page."
+        message = (
+            f"{_words(name)}: the embedded data says {_shown(name, value.value)}, which is not printed on the page."
+        )
         return [Check(id="not-on-page", severity="stop", message=message, fields=[name])]
     return []
 
@@ -106,13 +111,20 @@ def _is_part(name: str, value: ReadValue, seen: ReadValue) -> bool:
 
 
 def _only_on_page(name: str, seen: ReadValue) -> Check:
-    message = f"{_words(name)}: the page says {seen.value}, the embedded data says nothing."
+    message = f"{_words(name)}: the page says {_shown(name, seen.value)}, the embedded data says nothing."
     severity: Severity = "stop" if name in ("iban", "payable", "gross_total") else "note"
     return Check(id="only-on-page", severity=severity, message=message, fields=[name])
 
 
 def _words(name: str) -> str:
     return name.replace(".", " ").replace("_", " ").capitalize()
+
+
+def _shown(name: str, value: str | None) -> str:
+    """An amount with its cents, anything else as it was read."""
+    return (
+        f"{Decimal(value):,.2f}" if value and name in MONEY and re.fullmatch(r"-?\d+(\.\d+)?", value) else value or ""
+    )
 
 
 def _same(name: str, first: str | None, second: str | None) -> bool:
