@@ -25,8 +25,6 @@ WORDS = {
     "review.reversal_asked": "asks for a decision to be reversed",
     "review.differed": "answered differently from somebody: a third person is needed",
     "review.overdue": "says a case you hold is overdue",
-    "review.approved": "approved what you handed in",
-    "review.rejected": "rejected what you handed in",
 }
 
 

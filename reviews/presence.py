@@ -13,6 +13,7 @@ from audit.log import database_now, person
 from . import blind
 from .claiming import CLAIM
 from .models import Presence, Review
+from .notices import mark_read
 from .opening import told
 from .packet import difference, name_of
 
@@ -55,6 +56,7 @@ def beat(*, review: Review, actor: Any, said: Beat) -> Heard:
     round, which the caller has found they may see."""
     now = database_now()
     Presence.objects.update_or_create(task_id=review.task_id, user=actor, defaults={"at": now})
+    mark_read(actor=actor, task=review.task_id)
     if said.ahead:
         with transaction.atomic():
             told(review, "review.viewed", person(actor), digest=review.packet_digest)

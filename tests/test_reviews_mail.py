@@ -50,6 +50,15 @@ def test_a_notice_stands_on_the_page_until_it_was_read(everybody, review):
     assert "Notices: 1 new" not in text_of(client.get("/queue/"))
 
 
+def test_whoever_has_the_case_open_has_read_what_was_said_about_it(everybody, review):
+    notify(everybody.clerk, "review.asked", review.task, everybody.manager)
+    other = waiting_bill(everybody)
+    notify(everybody.clerk, "review.asked", other.task, everybody.manager)
+    signed_in(everybody.clerk).post(f"/cases/{review.task_id}/beat/")
+    assert [notice.task for notice in Notice.objects.filter(read_at=None)] == [other.task]
+    assert mailing.deliver() == 1, "what was read needs no mail"
+
+
 def test_nobody_reads_the_notices_of_others(everybody, review):
     notify(everybody.clerk, "review.asked", review.task, everybody.manager)
     assert "Kestrel" not in text_of(signed_in(everybody.second).get("/notices/"))
@@ -57,7 +66,7 @@ def test_nobody_reads_the_notices_of_others(everybody, review):
 
 
 def test_whoever_handed_it_in_is_led_to_the_run(everybody, review):
-    notify(everybody.requester, "review.approved", review.task, everybody.clerk)
+    notify(everybody.requester, "review.answered", review.task, everybody.clerk)
     assert f'href="/runs/{review.run_id}/"' in text_of(signed_in(everybody.requester).get("/notices/"))
 
 
