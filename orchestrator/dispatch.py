@@ -2,13 +2,17 @@
 
 However many ask, one message waits in each queue. A job takes the mark away before it looks: whoever commits after its
 look finds no mark and sends the next message; whoever still found one committed before a look that is to come.
+
+A job that has found no more lingers for a moment, and then a bell (Redis publish) takes the message's place: it reaches
+the waiting worker at once. Only who waits hears it, and the publisher is told how many did.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -22,6 +26,8 @@ logger = logging.getLogger(__name__)
 WORK = "countersign.work"
 # By name: jobs.py is above the engine, which wakes them.
 JOBS = {"ocr": "countersign.work_slowly", "deliveries": "countersign.deliver"}
+BELL = "countersign.bell"
+BELL_SECONDS = 1  # how long the broker may take to answer
 MARK_SECONDS = 5  # a message nobody took for so long counts as lost
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
 
@@ -47,7 +53,7 @@ def wake(lane: str = "default") -> None:
         return
     job = JOBS.get(lane, WORK)
     try:
-        if _mark(job):
+        if not (job == WORK and _rings()) and _mark(job):
             app.send_task(job, retry=False, ignore_result=True)
     except (OperationalError, redis.RedisError, OSError) as error:
         logger.warning("no worker was woken (%s); the sweeper will", error)
@@ -60,6 +66,45 @@ def taken(job: str) -> None:
             marks.delete(job)
         except redis.RedisError as error:
             logger.warning("%s stays marked for %s s (%s)", job, MARK_SECONDS, error)
+
+
+def linger(seconds: float, is_due: Callable[[], bool]) -> bool:
+    """Waits for the bell; True: look again. `is_due` is asked when the bell can already be heard, and what rings until
+    it no longer can is counted: no commit falls in between. One worker lingers, so that a bell wakes one."""
+    bells = _marks()
+    if bells is None:
+        return False
+    try:
+        if _listeners(bells):
+            return False
+        with bells.pubsub() as bell:
+            bell.subscribe(BELL)
+            _await(bell, "subscribe")
+            heard = is_due() or bell.get_message(timeout=seconds) is not None
+            bell.unsubscribe(BELL)
+            return _await(bell, "unsubscribe") or heard
+    except redis.RedisError as error:
+        logger.warning("no bell is heard (%s)", error)
+        return is_due()  # it may have rung
+
+
+def _await(bell: Any, answer: str) -> bool:
+    """Waits for the server's answer to a (un)subscription; True: the bell rang before it."""
+    rang = False
+    while (message := bell.get_message(timeout=BELL_SECONDS)) is not None and message["type"] != answer:
+        rang = True
+    return rang
+
+
+def _listeners(bells: redis.Redis) -> int:
+    [(_, number)] = bells.pubsub_numsub(BELL)
+    return number
+
+
+def _rings() -> bool:
+    """Whether somebody lingered and heard the bell."""
+    bells = _marks()
+    return bells is not None and bells.publish(BELL, "") > 0
 
 
 def _mark(job: str) -> bool:

@@ -5,6 +5,7 @@ import os
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable
 from functools import wraps
 
@@ -17,6 +18,9 @@ from django.utils.module_loading import import_string
 from . import dispatch, engine, recovery
 
 logger = logging.getLogger(__name__)
+FAST = ("default", "effects")
+LINGER = 0.25  # seconds a worker that found nothing more waits for the bell
+STAY = 2.0  # and no longer than this in one job, since other jobs wait their turn
 SWEEP_SECONDS = 5.0
 _stopping = threading.Event()
 
@@ -39,12 +43,20 @@ def reconnecting(job: Callable[[], None]) -> Callable[[], None]:
 @shared_task(name="countersign.work")
 @reconnecting
 def work() -> None:
-    """There is work: drain for a moment, and leave a message where more is left."""
+    """There is work: drain for a moment, linger for what follows, and leave a message where more is left."""
     dispatch.taken(dispatch.WORK)
-    if engine.drain(lanes=("default", "effects"), more=dispatch.wake):
+    end = time.monotonic() + STAY
+    while not (more := engine.drain(lanes=FAST, more=dispatch.wake)):
+        if time.monotonic() >= end or not dispatch.linger(LINGER, _is_due):
+            break
+    if more:
         dispatch.wake()
     if recovery.is_due("ocr"):
         dispatch.wake("ocr")
+
+
+def _is_due() -> bool:
+    return any(recovery.is_due(lane) for lane in FAST)
 
 
 @shared_task(name="countersign.work_slowly")
