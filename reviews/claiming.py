@@ -9,7 +9,8 @@ from uuid import UUID
 from django.db import transaction
 
 from audit.log import SYSTEM, database_now, person
-from orchestrator import engine, permissions
+from orchestrator import permissions
+from orchestrator.models import Run
 
 from . import policies, recommending
 from .errors import Conflict, Held, Invalid, NotAllowed
@@ -25,10 +26,12 @@ BATCH = 100
 MOST_REGROUPED = 5_000
 
 
-@transaction.atomic
 def locked(review_id: UUID) -> Review:
     """The review with its run, both locked, in that order. Inside the caller's transaction."""
-    [run] = engine.lock_runs([Review.objects.values_list("run_id", flat=True).get(pk=review_id)])
+    runs = Run.objects.filter(reviews=review_id).select_related("version", "policy_version__policy")
+    run = runs.select_for_update(of=("self",), no_key=True).first()
+    if run is None:
+        raise Review.DoesNotExist(f"review {review_id} does not exist")
     return reload(review_id, run)
 
 

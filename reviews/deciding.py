@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from audit.ids import uuid7
 from audit.log import Actor, database_now, person
@@ -216,10 +216,10 @@ def _explained(act: Act) -> None:
 
 
 def _insert(vote: Approval) -> None:
-    """A run's lock does not cover the nonces of other runs: there the constraint decides."""
+    """A run's lock does not cover the nonces of other runs: there the constraint decides, and nothing of this answer
+    is kept."""
     try:
-        with transaction.atomic():
-            vote.save(force_insert=True)
+        vote.save(force_insert=True)
     except IntegrityError:
         raise NonceTaken from None
 

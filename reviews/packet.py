@@ -12,7 +12,7 @@ from django.conf import settings
 
 from audit.canonical import iso_utc
 from orchestrator import effects
-from orchestrator.case import Case, load_cases
+from orchestrator.case import FOLDED, Case, fold
 from orchestrator.definitions import Definition, Step, render
 from orchestrator.digests import digest
 from orchestrator.models import Decision, Run, Task
@@ -64,15 +64,16 @@ def build_packet(
     unanswered() would say, where the caller has asked already."""
     definition = definition_of(run.version_id)
     step = definition.steps[task.step]
-    case = load_cases({run.pk: run.input})[run.pk]
+    decisions, done = decisions_of(run), done_steps(run)
+    early = not done.issuperset(step.needs)
+    case = case_of(run, decisions)
     if corrections := merged_corrections(votes):
         case.correct(corrections)
-    reasons = reasons or unanswered(run)
+    reasons = reasons or unanswered(run, decisions)
     proposals = effects.propose(run, case, step.name)
-    decisions = list(run.decisions.order_by("made_at", "id"))
     packet = {
-        "case": about(run, task, step, definition, round_),
-        **headline(definition, step, case, proposals, done=not is_early(run, step)),
+        "case": about(run, task, definition, round_) | {"early": early},
+        **headline(definition, step, case, proposals, done=not early),
         "reasons": [reason.as_json() for reason in reasons],
         **rules_of(decisions),
         "differences": differences(case),
@@ -100,13 +101,26 @@ def merged_corrections(votes: Iterable[Approval]) -> dict[str, Any]:
     return merged
 
 
-def is_early(run: Run, step: Step) -> bool:
-    """Entered before its turn: something it needs has still to finish."""
-    done = set(run.tasks.filter(step__in=step.needs, status__in=Task.DONE).values_list("step", flat=True))
-    return bool(set(step.needs) - done)
+def decisions_of(run: Run) -> list[Decision]:
+    """All that was judged in a run, with the task it was judged in, oldest first."""
+    return list(run.decisions.select_related("task").order_by("made_at", "id"))
 
 
-def about(run: Run, task: Task, step: Step, definition: Definition, round_: int) -> dict[str, Any]:
+def done_steps(run: Run) -> set[str]:
+    """A review whose step needs more than these was entered before its turn."""
+    return set(run.tasks.filter(status__in=Task.DONE).values_list("step", flat=True))
+
+
+def case_of(run: Run, decisions: Iterable[Decision]) -> Case:
+    """As load_cases() makes it, of decisions that have been read."""
+    case = Case(run.pk, run.input)
+    standing = (row for row in decisions if row.task.status in Task.DONE or row.actor_kind == Decision.ActorKind.PERSON)
+    judged = (row for row in standing if row.actor_kind != Decision.ActorKind.POLICY)
+    fold({run.pk: case}, [{name: getattr(row, name) for name in FOLDED} for row in judged])
+    return case
+
+
+def about(run: Run, task: Task, definition: Definition, round_: int) -> dict[str, Any]:
     return {
         "task": str(task.pk),
         "run": str(run.pk),
@@ -114,8 +128,7 @@ def about(run: Run, task: Task, step: Step, definition: Definition, round_: int)
         "workflow_title": definition.title,
         "version": run.version.number,
         "round": round_,
-        "step": step.name,
-        "early": is_early(run, step),
+        "step": task.step,
     }
 
 

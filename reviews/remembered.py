@@ -1,6 +1,6 @@
 """What the policies asked a person to look at, and what people have answered already."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -39,10 +39,10 @@ class Reason:
         return asdict(self)
 
 
-def unanswered(run: Run) -> list[Reason]:
+def unanswered(run: Run, decisions: Sequence[Decision] | None = None) -> list[Reason]:
     """What still waits for a person's answer, in the order the rules fired; a rule that fired again with other values
-    stands once, with the newest."""
-    current = current_decisions(run)
+    stands once, with the newest. `decisions` are all the run's with their tasks, where the caller has read them."""
+    current = current_decisions(run, decisions)
     rules = {rule.name: rule for rule in policies.rules} if (policies := Pinned.of(run).policies) else {}
     asked: dict[str, Reason] = {}
     for decision in current:
@@ -52,10 +52,10 @@ def unanswered(run: Run) -> list[Reason]:
     return [reason for reason in asked.values() if reason.key not in answered]
 
 
-def current_decisions(run: Run) -> list[Decision]:
+def current_decisions(run: Run, decisions: Sequence[Decision] | None = None) -> list[Decision]:
     """The newest decision of each kind of actor for every step that is done: what a step that runs again had said
     before no longer counts. For a review step, the policies' look at the values people corrected."""
-    rows = list(run.decisions.select_related("task").order_by("made_at", "id"))
+    rows = list(run.decisions.select_related("task").order_by("made_at", "id")) if decisions is None else decisions
     recalled = {row.output.get("recalls") for row in rows if row.verdict == "recall"}
     newest = {
         (row.step, row.actor_kind): row for row in rows if row.verdict != "recall" and str(row.pk) not in recalled

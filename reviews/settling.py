@@ -57,9 +57,10 @@ def approvable(act: "Act") -> Sequence[effects.Proposed]:
 
 
 def levels_after(act: "Act") -> list[dict[str, Any]]:
-    """Who must sign the case as it is corrected by now."""
+    """Who must sign the case as it is corrected by now: what is at stake changes by corrections alone."""
     review = act.review
-    return levels_of(review.queue.policy, _with(act, [*act.votes, act.vote], review.level))
+    seen = _with(act, [*act.votes, act.vote], review.level) if act.changes else act.built
+    return levels_of(review.queue.policy, seen)
 
 
 def _with(act: "Act", votes: Sequence[Any], level: int) -> Any:
