@@ -1,14 +1,16 @@
 """The carried-forward context of a run: its input, what every step found, and what people corrected."""
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from . import statements
 from .models import Decision, Task
+from .statements import Slot
 
 
 class PointerError(ValueError):
@@ -115,10 +117,14 @@ def load_cases(inputs: Mapping[UUID, Mapping[str, Any]]) -> dict[UUID, Case]:
     """The cases of many runs ({run id: input}) in one query: the fold of their decisions in order. What a step found
     before the run was sent back past it does not count until it has run again; what people said always does."""
     cases = {run_id: Case(run_id, given) for run_id, given in inputs.items()}
-    stands = Q(task__status__in=Task.DONE) | Q(actor_kind=Decision.ActorKind.PERSON)
-    rows = Decision.objects.filter(stands, run_id__in=cases).exclude(actor_kind=Decision.ActorKind.POLICY)
-    fold(cases, rows.order_by("made_at", "id").values(*FOLDED))
+    fold(cases, (dict(zip(FOLDED, row, strict=True)) for row in statements.select(_decisions_of, cases.keys())))
     return cases
+
+
+def _decisions_of(run_ids: Sequence[Slot]) -> QuerySet:
+    stands = Q(task__status__in=Task.DONE) | Q(actor_kind=Decision.ActorKind.PERSON)
+    rows = Decision.objects.filter(stands, run__pk__in=run_ids).exclude(actor_kind=Decision.ActorKind.POLICY)
+    return rows.order_by("made_at", "id").values_list(*FOLDED)
 
 
 def fold(cases: Mapping[UUID, Case], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -8,21 +8,24 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from . import transitions
+from audit.rows import pipelined
+
+from . import statements, transitions
 from .case import Case, load_cases
 from .clock import Clock
 from .definitions import LANES
 from .models import Run, Task
-from .pinned import Pinned
+from .pinned import PINNED, Pinned
 from .policies import gate
 from .recording import FAST_LANE, LEASE, Recording
+from .statements import Slot
 from .steps.base import Work, get_handler
 from .steps.outcomes import Complete, Fail, Outcome, Retry
 
@@ -37,44 +40,63 @@ LOCK_TRIES = 6  # of lock_timeout each: longer than a frozen process may keep a 
 def claim(lane: str = FAST_LANE, limit: int = BATCH) -> list[Work]:
     """Transaction A: up to `limit` tasks that are due, each with a lease and a higher fence. Never waits for rows that
     another worker holds."""
-    rows = list(
-        Task.objects.filter(ready_at__lte=Clock(), lane=lane)
-        .order_by("ready_at", "id")
-        .select_for_update(skip_locked=True, of=("self",))
-        .select_related("run")[:limit]
-    )
-    rows = _apart(rows)
+    rows = _apart([Due(*row) for row in statements.select(_due, (), lane, limit)])
     if not rows:
         return []
-    transitions.move_tasks(
-        [row.pk for row in rows],
-        (Task.Status.READY, Task.Status.RETRY_WAIT),
-        Task.Status.RUNNING,
-        ready_at=None,
-        attempts=F("attempts") + 1,
-        fence=F("fence") + 1,
-        lease_until=Now() + LEASE,
-        started_at=Coalesce("started_at", Now()),
-    )
-    pinned = {row.run_id: Pinned.of(row.run) for row in rows}
-    begun = {row.run_id: row.run.input for row in rows if not _is_first(row, pinned[row.run_id])}
+    with pipelined():
+        ids = [row.pk for row in rows]
+        transitions.move_tasks(ids, (Task.Status.READY, Task.Status.RETRY_WAIT), Task.Status.RUNNING, **CLAIMED)
+        found = [Pinned(*row) for row in statements.select(_pinned, {row.run_id: None for row in rows})]
+    pinned = {one.run_id: one for one in found}
+    begun = {row.run_id: pinned[row.run_id].input for row in rows if not _is_first(row, pinned[row.run_id])}
     cases = load_cases(begun) if begun else {}
-    cases |= {row.run_id: Case(row.run_id, row.run.input) for row in rows if row.run_id not in cases}
+    cases |= {run_id: Case(run_id, one.input) for run_id, one in pinned.items() if run_id not in cases}
     return [_held(row, pinned[row.run_id], cases[row.run_id].copy()) for row in rows]
 
 
-def _apart(rows: list[Task]) -> list[Task]:
+class Due(NamedTuple):
+    """A task that may be claimed, as it was before."""
+
+    pk: UUID
+    run_id: UUID
+    step: str
+    round: int
+    attempts: int
+    fence: int
+    deaths: int
+    objections: Sequence[str] | None
+
+
+def _due(_: Sequence[Slot], lane: str, limit: int) -> QuerySet:
+    rows = Task.objects.filter(ready_at__lte=Clock(), lane=lane).order_by("ready_at", "id")
+    return rows.select_for_update(skip_locked=True).values_list("pk", *Due._fields[1:])[:limit]
+
+
+def _pinned(run_ids: Sequence[Slot]) -> QuerySet:
+    return Run.objects.filter(pk__in=run_ids).values_list("pk", *PINNED[1:])
+
+
+CLAIMED = {
+    "ready_at": None,
+    "attempts": F("attempts") + 1,
+    "fence": F("fence") + 1,
+    "lease_until": Now() + LEASE,
+    "started_at": Coalesce("started_at", Now()),
+}
+
+
+def _apart(rows: list[Due]) -> list[Due]:
     """What a worker died over may have killed it: it is claimed alone, and takes nobody with it a second time."""
     return rows[:1] if rows and rows[0].deaths else [row for row in rows if not row.deaths]
 
 
-def _is_first(row: Task, pinned: Pinned) -> bool:
+def _is_first(row: Due, pinned: Pinned) -> bool:
     """Nothing can have been decided before it. What takes an effect back needs no step, and comes last."""
     step = pinned.definition.step(row.step)
     return row.round == 1 and not step.needs and not step.undoes
 
 
-def _held(row: Task, pinned: Pinned, case: Case) -> Work:
+def _held(row: Due, pinned: Pinned, case: Case) -> Work:
     step = pinned.definition.step(row.step)
     return Work(
         row.pk, pinned, step, fence=row.fence + 1, attempt=row.attempts + 1, case=case, objections=row.objections or ()

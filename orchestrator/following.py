@@ -1,12 +1,15 @@
 """What follows a batch of plain results, seen for all their runs at once: one statement, however many runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from . import tasks
+from django.db.models import QuerySet
+
+from . import statements, tasks
 from .definitions import Definition, Step
 from .models import Task
+from .statements import Slot
 
 
 @dataclass(slots=True)
@@ -36,7 +39,10 @@ def look_ahead(definitions: Mapping[UUID, Definition], moved: Mapping[UUID, str]
 def _statuses(definitions: Mapping[UUID, Definition], moved: Mapping[UUID, str]) -> dict[UUID, dict[str, str]]:
     """{run: {step: status}} as it will be."""
     found: dict[UUID, dict[str, str]] = {run_id: {} for run_id in definitions}
-    rows = Task.objects.filter(run_id__in=found).values_list("pk", "run_id", "step", "status")
-    for pk, run_id, step, status in rows:
+    for pk, run_id, step, status in statements.select(_tasks_of, found.keys()):
         found[run_id][step] = moved.get(pk, status)
     return found
+
+
+def _tasks_of(run_ids: Sequence[Slot]) -> QuerySet:
+    return Task.objects.filter(run__pk__in=run_ids).values_list("pk", "run_id", "step", "status")

@@ -1,7 +1,7 @@
 """What a run is pinned to: its workflow version and policy version, parsed once per process."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -54,14 +54,7 @@ class Pinned:
 
     @classmethod
     def of(cls, run: Run) -> "Pinned":
-        return cls(
-            run.pk,
-            run.version_id,
-            run.policy_version_id,
-            run.started_by_id,
-            run.input,
-            run.round,
-            run.priority,
-            run.parent_id,
-            run.spent,
-        )
+        return cls(*(getattr(run, name) for name in ("pk", *PINNED[1:])))
+
+
+PINNED = tuple(field.name for field in fields(Pinned))

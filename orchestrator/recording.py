@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from audit.ids import uuid7
 from audit.log import SYSTEM, Actor, Entry, record_many
 from audit.rows import insert_rows, pipelined
 
-from . import backoff, endings, tasks, transitions
+from . import backoff, endings, statements, tasks, transitions
 from .case import Case, load_cases
 from .definitions import Step
 from .digests import digest
@@ -23,6 +24,7 @@ from .models import Decision, Run, Task
 from .pinned import Pinned
 from .policies import gate
 from .spending import Spent
+from .statements import Slot
 from .steps.base import Work
 from .steps.outcomes import Complete, Defer, Fail, Judgement, Outcome, Reject, Retry, SendBack, Suspend
 
@@ -93,11 +95,7 @@ class Recording:
     def _lock(self) -> None:
         """Runs first, in id order, then their tasks: one statement locks both, and gives the database's time."""
         ids = [work.task_id for work, _ in self.results]
-        # Asked from the run's side: PostgreSQL locks the joined rows of a line in the order of FROM.
-        rows = Run.objects.filter(tasks__in=ids).order_by("pk", "tasks__pk").select_for_update(no_key=True)
-        for pk, fence, status, run_status, round_, now in rows.values_list(
-            "tasks__pk", "tasks__fence", "tasks__status", "status", "round", Now()
-        ):
+        for pk, fence, status, run_status, round_, now in statements.select(_locked, ids):
             self.rows[pk], self.now = Locked(fence, status, run_status, round_), now
 
     def _spend(self) -> None:
@@ -329,6 +327,12 @@ class Recording:
             if run.status in (Run.Status.RUNNING, Run.Status.WAITING):
                 tasks.open_due(run, now=self.now)
             endings.settle(run, case=self.unsettled[run.pk], now=self.now)
+
+
+def _locked(task_ids: Sequence[Slot]) -> QuerySet:
+    # Asked from the run's side: PostgreSQL locks the joined rows of a line in the order of FROM.
+    rows = Run.objects.filter(tasks__pk__in=task_ids).order_by("pk", "tasks__pk").select_for_update(no_key=True)
+    return rows.values_list("tasks__pk", "tasks__fence", "tasks__status", "status", "round", Now())
 
 
 def consequences(run: Run, work: Work, outcome: Outcome, now: datetime) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import models
 
+from . import statements
 from .models import Effect, Run, Task
 
 Moves = Mapping[str, frozenset[str]]
@@ -81,8 +82,7 @@ def _guarded(
 ) -> int:
     sources = tuple(sources)
     check(table, model.__name__, sources, target)
-    rows = model._default_manager.filter(pk__in=list(ids), **{f"{field}__in": sources})
-    return rows.update(**{field: target}, **values)
+    return statements.update(model, list(ids), (field, sources), **{field: target}, **values)
 
 
 def move_runs(ids: Iterable[UUID], sources: Iterable[str], target: str, **values: Any) -> int:
