@@ -49,6 +49,23 @@ def test_a_document_that_takes_too_long_is_killed_with_words_for_a_clerk(monkeyp
     assert children() == before
 
 
+def test_a_reader_that_had_no_processor_time_is_tried_again_and_one_that_had_is_not(monkeypatch):
+    monkeypatch.setattr(sandbox, "MAX_SECONDS", 0.02)
+    monkeypatch.setattr(sandbox, "BUSY", 1_000.0)
+    assert read_document(pdf(german_invoice())).starved
+    monkeypatch.setattr(sandbox, "BUSY", 0.0)
+    slow = read_document(pdf(german_invoice()))
+    assert not slow.starved
+    assert "took longer" in slow.reading.refusal
+
+
+def test_processor_time_is_that_of_the_process():
+    before = sandbox.cpu_seconds(os.getpid())
+    assert sum(range(10_000_000))
+    assert 0.05 < sandbox.cpu_seconds(os.getpid()) - before < 20
+    assert sandbox.cpu_seconds(2**22 + 1) == 0.0
+
+
 def test_a_document_that_needs_too_much_memory_is_killed_with_words_for_a_clerk(monkeypatch):
     monkeypatch.setattr(sandbox, "MAX_RSS_MB", 15)
     result = read_document(pdf(german_invoice()))

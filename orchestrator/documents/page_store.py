@@ -10,7 +10,7 @@ from typing import Literal
 
 from django.conf import settings
 
-from orchestrator.agents.base import OpenDocument
+from orchestrator.agents.base import OpenDocument, Transient
 from orchestrator.models import Document, DocumentPage
 
 from .layout import PageText
@@ -24,8 +24,11 @@ UNSTORABLE = str.maketrans("", "", "\x00")  # PostgreSQL keeps no NUL in text
 
 
 def read_stored(document: OpenDocument, *, expected: Literal["invoice", "receipt"]) -> ReadResult:
-    """Reads a stored document, keeps its pages, and puts it into quarantine where malware was found in it."""
+    """Reads a stored document, keeps its pages, and puts it into quarantine where malware was found in it. Transient
+    where the machine was too busy: that says nothing about the document."""
     result = read_document(document.read(), name=document.name, expected=expected)
+    if result.starved:
+        raise Transient(f"{document.name}: the machine was too busy to read it in time")
     if result.quarantined:
         quarantine(sha256=document.sha256, reason=result.reading.refusal or "")
     else:

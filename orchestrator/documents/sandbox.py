@@ -29,6 +29,7 @@ MAX_SECONDS = 30.0
 MAX_RSS_MB = 512
 MAX_ANSWER = 40_000_000  # bytes
 IN_PROCESS_XML = 1_000_000
+BUSY = 0.6  # share of the time for which a reader that is too slow by itself had the processor
 LOOK_EVERY = 0.02  # seconds between two looks at the child's memory
 
 # What a document needs to pass without a person: docs/reading.md tells how these were chosen.
@@ -39,7 +40,8 @@ CHILD = Path(__file__).with_name("sandbox_child.py")
 
 class ReadResult(BaseModel):
     """A reading with the pages it was read from and what it took. `needs_ocr`: the document is a picture, and the
-    caller asked for no recognition. `quarantined`: malware was found; the file must not be handed out."""
+    caller asked for no recognition. `quarantined`: malware was found; the file must not be handed out. `starved`: the
+    time was over though the reader had hardly been given any, which tells of the machine and not of the file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,6 +51,7 @@ class ReadResult(BaseModel):
     page_count: int = 0
     needs_ocr: bool = False
     quarantined: bool = False
+    starved: bool = False
     seconds: float = 0.0
     peak_rss_mb: float = 0.0
 
@@ -88,6 +91,7 @@ def _read(data: bytes, expected: str, ocr: bool) -> ReadResult:
         reason = str(refusal) if isinstance(refusal, Refused) else UNREADABLE
         peak = getattr(refusal, "peak_rss_mb", 0.0)
         result = _refused(media_type, reason)
+        result.starved = isinstance(refusal, Starved)
     result.peak_rss_mb = peak
     return result
 
@@ -120,6 +124,10 @@ TOO_BIG = f"Reading the file needs more than {MAX_RSS_MB} MB of memory and was s
 UNREADABLE = "The file broke its reader and cannot be read. Ask the sender for a new copy."
 
 
+class Starved(Refused):
+    """The wall clock ran out while others had the processor: to be tried again."""
+
+
 @dataclass
 class _Watched:
     process: subprocess.Popen
@@ -140,8 +148,10 @@ class _Watched:
             self.peak = max(self.peak, peak_rss(self.process.pid))
             if self.peak > MAX_RSS_MB:
                 raise Refused(TOO_BIG)
-            if time.monotonic() > self.deadline or sum(map(len, chunks)) > MAX_ANSWER:
+            if sum(map(len, chunks)) > MAX_ANSWER:
                 raise Refused(TOO_SLOW)
+            if time.monotonic() > self.deadline:
+                raise (Starved if cpu_seconds(self.process.pid) < BUSY * MAX_SECONDS else Refused)(TOO_SLOW)
 
 
 def run_child(order: dict, data: bytes) -> tuple[bytes, float]:
@@ -211,6 +221,15 @@ def _end(process: subprocess.Popen) -> None:
     process.wait()
     if process.stdout:
         process.stdout.close()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time a process has had, in user and kernel."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_rss(pid: int | str = "self") -> float:
