@@ -98,12 +98,20 @@ def granted_each(user: Any, model: type[models.Model], codenames: Collection[str
     found: dict[str, set[str]] = {codename: set() for codename in codenames}
     if not user.is_active:
         return found
-    wanted, parts = _granted(model, codenames), ("permission__codename", "object_pk")
-    own = UserObjectPermission.objects.filter(wanted, user_id=user.pk).values_list(*parts)
-    by_group = GroupObjectPermission.objects.filter(wanted, group__user=user.pk).values_list(*parts)
-    for codename, key in own.union(by_group):
+    parts = ("permission__codename", "object_pk")
+    own, by_group = held_keys(user, model, codenames)
+    for codename, key in own.values_list(*parts).union(by_group.values_list(*parts)):
         found[codename].add(key)
     return found
+
+
+def held_keys(
+    user: Any, model: type[models.Model], codenames: Collection[str]
+) -> tuple[QuerySet[UserObjectPermission], QuerySet[GroupObjectPermission]]:
+    """The grants themselves, the person's own and their groups', for whoever asks them inside another statement."""
+    wanted = _granted(model, codenames)
+    own = UserObjectPermission.objects.filter(wanted, user_id=user.pk)
+    return own, GroupObjectPermission.objects.filter(wanted, group__user=user.pk)
 
 
 def _granted(model: type[models.Model], codenames: Collection[str]) -> Q:

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from orchestrator.permissions import AUDITORS, granted_each
 
-from .inbox import ORDERS, Before, Behind, Sight, Wanted, key_of, narrowed, rows_of
+from .inbox import Sight, Wanted, beyond, key_of, narrowed, rows_of
 from .models import Queue, Review
 from .permissions import SEES
 
@@ -24,12 +24,10 @@ def look_around(user: Any) -> tuple[Sight, list[Queue]]:
 
 def neighbours(sight: Sight, wanted: Wanted, review: Review) -> tuple[Review | None, Review | None]:
     """(before, after) of the list, in one statement; they need not be the reader's to decide."""
-    now, order = timezone.now(), ORDERS[wanted.sort]
-    key = key_of(review, order, now)
-    rows = narrowed(rows_of(sight, wanted.view, now), wanted).exclude(task_id=review.task_id).defer("packet")
-    after, before = rows.filter(Behind(order, key)), rows.filter(Before(order, key))
-    against = [f"-{name}" for name in order]
-    one = [after.order_by(*order).values("pk")[:1], before.order_by(*against).values("pk")[:1]]
+    now = timezone.now()
+    key = key_of(review, wanted.order, now)
+    rows = narrowed(rows_of(sight, wanted.view, now), wanted, sight.user).exclude(task_id=review.task_id)
+    one = [beyond(rows, wanted, key, backwards=back).values("pk")[:1] for back in (False, True)]
     behind_it = Exists(Review.objects.filter(pk=OuterRef("pk"), pk__in=one[0]))
     found: QuerySet[Any] = (
         Review.objects.filter(Q(pk__in=one[0]) | Q(pk__in=one[1])).annotate(behind=behind_it).only("task_id", "title")

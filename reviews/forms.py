@@ -1,14 +1,21 @@
 """Forms of the desk's own pages."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.utils import timezone
 
+from orchestrator.permissions import holders
+
 from . import keys
-from .models import Preference
+from .bulk import SNOOZE, Given, Pick
+from .models import Preference, Queue
+from .packet import name_of
+from .policies import REASONS, REROUTE
+from .reasons import codes_of
 
 UNDO = [(5, "5 seconds"), (10, "10 seconds"), (30, "30 seconds"), (60, "1 minute")]
 
@@ -99,3 +106,66 @@ class SnoozeForm(forms.Form):
     def time(self) -> datetime:
         chosen = self.cleaned_data["until"]
         return self.cleaned_data["at"] if chosen == OWN_TIME else SNOOZES[chosen][1](timezone.now())
+
+
+class BulkForm(SnoozeForm):
+    """What has to be known to do `act` to several cases: only the fields it needs are there."""
+
+    NEEDS: Mapping[str, tuple[str, ...]] = {
+        "approve": ("comment",),
+        "reroute": ("queue", "reason", "comment"),
+        "delegate": ("person", "comment"),
+        "ask": ("person", "comment"),
+        "snooze": ("until", "at"),
+    }
+    queue = forms.ModelChoiceField(Queue.objects.all(), to_field_name="name", label="To the team")
+    person = forms.ModelChoiceField(User.objects.none(), to_field_name="username", label="To")
+    reason = forms.ChoiceField(choices=REASONS[REROUTE], label="Reason")
+    comment = forms.CharField(
+        required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3}), label="Note for the record"
+    )
+
+    def __init__(self, act: str, picks: Sequence[Pick], actor: Any, posted: Any = None) -> None:
+        super().__init__(posted)
+        self.act = act
+        for name in [name for name in self.fields if name not in self.NEEDS[act]]:
+            del self.fields[name]
+        queues = {pick.review.queue.pk: pick.review.queue for pick in picks if pick.review}
+        if act == "reroute":
+            self.fields["reason"].choices = reasons_of(queues.values())  # type: ignore[attr-defined]
+        if act == "reroute" and len(queues) == 1:
+            self.fields["queue"].queryset = Queue.objects.exclude(pk__in=queues)  # type: ignore[attr-defined]
+        if "person" in self.fields:
+            self.fields["person"].queryset = people_for(act, list(queues.values()), actor)  # type: ignore[attr-defined]
+            self.fields["person"].label_from_instance = name_of  # type: ignore[attr-defined]
+        if act == "ask":
+            self.fields["comment"].label, self.fields["comment"].required = "Question", True
+
+    @property
+    def given(self) -> Given:
+        found = self.cleaned_data
+        target = ""
+        if "queue" in found:
+            target = f"queue:{found['queue'].name}"
+        if "person" in found:
+            target = f"user:{found['person'].username}"
+        until = self.time if self.act == SNOOZE else None
+        return Given(self.act, found.get("reason", ""), found.get("comment", ""), target, until)
+
+
+def reasons_of(queues: Iterable[Queue]) -> list[tuple[str, str]]:
+    """Reasons for rerouting that hold in all of these: where their policies differ, the usual ones."""
+    own = {queue.policy_id: list(codes_of(queue.policy)[REROUTE]) for queue in queues}
+    found = list(own.values())
+    return found[0] if found and all(other == found[0] for other in found) else list(REASONS[REROUTE])
+
+
+def people_for(act: str, queues: Sequence[Queue], actor: Any) -> Any:
+    """Whom these may be handed to: people who may decide in every one of the queues. Asked may be anybody."""
+    if act == "ask":
+        people = User.objects.filter(is_active=True, agent_account__isnull=True)
+    else:
+        people = User.objects.filter(is_active=True)
+        for queue in queues:
+            people = people.filter(pk__in=holders("decide", queue).values("pk"))
+    return people.exclude(pk=actor.pk).order_by("username")

@@ -1,58 +1,45 @@
 """What the queue page reads: views with their counts, rows page by page, neighbours of a case. Nothing is written."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.fields.json import KeyTransform
+from django.db.models.functions import Now
 from django.http import Http404
 from django.utils import timezone
 
-from orchestrator.permissions import AUDITORS, granted, may
+from orchestrator.permissions import AUDITORS, granted_each, may
 
-from .models import URGENCY, Approval, Draft, Queue, Review, ReviewQuerySet, band_of
+from .models import Approval, Draft, Queue, Review, ReviewQuerySet
 from .permissions import SEES
+from .policies import SIGNED
+from .searching import cases_with, words_in
+from .wanted import ALL, MINE, ORDERS, SORTS, Unknown, Wanted, cursor_of, key_of
+
+__all__ = ["ORDERS", "SORTS", "Sight", "Unknown", "Wanted", "key_of"]
 
 PAGE = 50
 MOST = 1_000  # counted no further: beyond it "more than" is all a reader needs
-SORTS = {"due": "By due band, then exposure", "oldest": "Oldest first", "exposure": "Largest exposure"}
-ORDERS = {"due": URGENCY, "oldest": ("opened_at", "id"), "exposure": ("rank", "id")}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the address asks for. `view` is mine, today, asked, done, or the name of a queue."""
-
-    view: str = "mine"
-    wf: str = ""
-    why: str = ""
-    sort: str = "due"
-    q: str = ""
-    cursor: str = ""
-
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> "Wanted":
-        """From a query string; what is no word of ours falls back to its default."""
-        found = {name: query.get(name, "")[:200].strip() for name in cls.__slots__}
-        sort = found["sort"] if found["sort"] in SORTS else "due"
-        return cls(**{**found, "view": found["view"] or "mine", "sort": sort})
-
-    @property
-    def is_narrowed(self) -> bool:
-        return bool(self.wf or self.why or self.q)
-
-    @property
-    def query(self) -> str:
-        """The query string without the cursor. It travels with a case, so that the next one is of the same list."""
-        defaults = Wanted()
-        parts = {name: getattr(self, name) for name in ("view", "wf", "why", "sort", "q")}
-        return urlencode({name: value for name, value in parts.items() if value != getattr(defaults, name)})
+NAMED = ("claimed_by", "asked", "delegated_to", "snoozed_by")
+FEW = 500  # cases found by a search that are named one by one
+MOST_IN_ALL = 20_000  # of what all queues together are counted
+DONE = "done"
+OWN_VIEWS = (
+    (MINE, "My queue"),
+    ("today", "Due today"),
+    ("blind", "Blind second review"),
+    ("asked", "Waiting for information"),
+    ("drafts", "Drafts"),
+    ("snoozed", "Snoozed"),
+    (DONE, "Done today"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,80 +53,87 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a person may see of the queues, read once a request. Auditors see every queue and decide in none."""
+    """What a person may see of the queues, read once a request (or a query, for who asks but one thing). Auditors see
+    every queue and decide in none."""
 
     user: Any
-    queues: Sequence[Queue]
+    queues: Collection[Queue] | QuerySet[Queue]
     inbox: ReviewQuerySet
 
     def title_of(self, view: str) -> str | None:
-        own = dict(OWN_VIEWS)
+        own = dict(OWN_VIEWS) | {ALL: "All cases"}
         return own.get(view) or next((queue.title for queue in self.queues if queue.name == view), None)
 
-
-OWN_VIEWS = (
-    ("mine", "My queue"),
-    ("today", "Due today"),
-    ("asked", "Waiting for information"),
-    ("done", "Done today"),
-)
+    def named(self, name: str) -> Any:
+        """The queue of that name, as what `queue__in` takes."""
+        if isinstance(self.queues, QuerySet):
+            return self.queues.filter(name=name)
+        return [queue for queue in self.queues if queue.name == name]
 
 
 def sight_of(user: Any) -> Sight:
+    """In two statements."""
+    held = granted_each(user, Queue, SEES)
+    keys = set().union(*held.values())
     auditing = Exists(user.groups.filter(name=AUDITORS))
-    queues = Queue.objects.filter(Q(pk__in=granted(user, Queue, SEES)) | auditing)
-    return Sight(user, list(queues), Review.objects.inbox_for(user))
+    queues = Queue.objects.select_related("policy").filter(Q(pk__in=keys) | auditing)
+    return Sight(user, list(queues), Review.objects.inbox_for(user, held["decide"]))
 
 
 def rows_of(sight: Sight, view: str, now: datetime) -> ReviewQuerySet:
     """The cases of a view, in no order."""
-    user = sight.user
-    if view == "done":
-        mine = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, at__gte=start_of_day(now))
-        return Review.objects.filter(Exists(mine))
-    if view == "today":
-        return sight.inbox.filter(due_at__lt=start_of_day(now) + timedelta(days=1))
-    if view == "asked":
-        return Review.objects.live().filter(asked__isnull=False, queue__in=sight.queues)
-    if view == "mine":
+    user, seen = sight.user, Review.objects.listed().filter(queue__in=sight.queues)
+    votes = Approval.objects.filter(review=OuterRef("pk"), verdict__in=SIGNED)
+    if view == DONE:
+        mine = Approval.objects.filter(reviewer=user, at__gte=start_of_day(now))
+        return Review.objects.filter(pk__in=mine.values("review"))
+    if view == MINE:
         return sight.inbox
-    return Review.objects.live().filter(queue__in=[queue for queue in sight.queues if queue.name == view])
+    if view == "today":
+        return sight.inbox.filter(band__lt=3, due_at__lt=start_of_day(now) + timedelta(days=1))
+    if view == "blind":
+        return sight.inbox.filter(Exists(votes), levels__0__blind=True)
+    if view == "asked":
+        return seen.filter(asked__isnull=False)
+    if view == "drafts":
+        return seen.filter(task__in=Draft.objects.filter(user=user, recorded_at=None).values("task"))
+    if view == "snoozed":
+        return seen.filter(snoozed_until__gt=now)
+    if view == ALL:
+        rounds = Review.objects.filter(task=OuterRef("task_id"), round__gt=OuterRef("round"))
+        return Review.objects.filter(~Exists(rounds), queue__in=sight.queues)
+    return Review.objects.listed().filter(queue__in=sight.named(view))
 
 
 def start_of_day(now: datetime) -> datetime:
     return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def narrowed(rows: ReviewQuerySet, wanted: Wanted) -> ReviewQuerySet:
+def narrowed(rows: ReviewQuerySet, wanted: Wanted, user: Any, *, ahead: bool = True) -> ReviewQuerySet:
+    """`ahead`: what the words are found in may be read in a statement of its own."""
+    if wanted.view == ALL and wanted.sort == "due":
+        rows = rows.listed()  # what is settled has no due band
     if wanted.wf:
-        rows = rows.filter(run__version__workflow__name=wanted.wf)
-    if wanted.why:
-        rows = rows.filter(reasons__icontains=f'"rule": "{wanted.why}"')
-    if wanted.q:
-        found = Q(number__icontains=wanted.q) | Q(vendor__icontains=wanted.q) | Q(title__icontains=wanted.q)
-        rows = rows.filter(found)
-    return rows
+        rows = rows.filter(workflow=wanted.wf)
+    if wanted.owner:
+        rows = rows.filter(owned(wanted.owner, user))
+    return with_words(rows, wanted, ahead) if wanted.q or wanted.why else rows
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows of one page with their due bands; `next` is the cursor of the page behind it, or empty."""
+def with_words(rows: ReviewQuerySet, wanted: Wanted, ahead: bool) -> ReviewQuerySet:
+    """Those that have the words. A few are read first: no planner can tell that what is rare everywhere is rare among
+    what waits, too."""
+    words = words_in(wanted.q)
+    if wanted.q and not words:
+        return rows.none()
+    found = cases_with(connection.vendor, words, [wanted.why] if wanted.why else []).values_list("task_id", flat=True)
+    few = list(found[: FEW + 1]) if ahead else None
+    return rows.filter(task__in=found if few is None or len(few) > FEW else few)
 
-    rows: Sequence[Review]
-    next: str = ""
-    since: str = ""
 
-
-def read_page(sight: Sight, wanted: Wanted) -> Page:
-    """One page by key: whatever comes or goes meanwhile, no row that stays in its place is skipped or repeated."""
-    now, order = timezone.now(), ORDERS[wanted.sort]
-    rows = narrowed(rows_of(sight, wanted.view, now), wanted).order_by(*order)
-    if key := read_cursor(wanted):
-        rows = rows.filter(Behind(order, key))
-    rows = rows.select_related("run__version__workflow", "queue", "claimed_by", "asked").defer("packet")
-    found = list(rows.annotate(differences=KeyTransform("differences", "packet"))[: PAGE + 1])
-    shown = found[:PAGE]
-    return Page(shown, cursor_of(shown[-1], wanted.sort) if len(found) > PAGE else "", now.isoformat())
+def owned(owner: str, user: Any) -> Q:
+    held = Q(claimed_until__gt=Now())
+    return {"mine": held & Q(claimed_by=user), "others": held & ~Q(claimed_by=user), "free": ~held}[owner]
 
 
 class Behind(Func):
@@ -164,75 +158,134 @@ class Before(Behind):
     sign = "<"
 
 
-def cursor_of(row: Review, sort: str) -> str:
-    values = [getattr(row, name) for name in ORDERS[sort]]
-    return "~".join(v.isoformat() if isinstance(v, datetime) else str(v) for v in values)
+def in_order(rows: ReviewQuerySet, wanted: Wanted, *, backwards: bool = False) -> ReviewQuerySet:
+    down = wanted.descends != backwards
+    return rows.order_by(*(f"-{name}" if down else name for name in wanted.order))
 
 
-READERS: Mapping[str, Callable[[str], Any]] = {
-    "band": int,
-    "rank": int,
-    "due_at": datetime.fromisoformat,
-    "opened_at": datetime.fromisoformat,
-    "id": UUID,
-}
+def beyond(rows: ReviewQuerySet, wanted: Wanted, key: Sequence[Any], *, backwards: bool = False) -> ReviewQuerySet:
+    """Rows that stand behind `key` in the order asked for (before it, `backwards`), the next one first."""
+    side = Before if wanted.descends != backwards else Behind
+    return in_order(rows.filter(side(wanted.order, key)), wanted, backwards=backwards)
 
 
-def read_cursor(wanted: Wanted) -> list[Any]:
-    """The key; a cursor nobody made begins at the first page."""
-    names = ORDERS[wanted.sort]
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of one page; `next` is the cursor of the page behind it, or empty."""
+
+    rows: Sequence[Review]
+    next: str = ""
+
+
+def read_page(sight: Sight, wanted: Wanted, now: datetime) -> Page:
+    """One page by key: whatever comes or goes meanwhile, no row that stays in its place is skipped or repeated."""
+    rows = narrowed(rows_of(sight, wanted.view, now), wanted, sight.user)
+    if wanted.view == DONE:
+        return Page(named(told(done_by(rows, sight.user), sight.user)[:MOST], sight))
+    ordered = beyond(rows, wanted, wanted.key) if wanted.key else in_order(rows, wanted)
+    found = named(told(ordered, sight.user)[: PAGE + 1], sight)
+    shown = found[:PAGE]
+    return Page(shown, cursor_of(shown[-1], wanted.order, now) if len(found) > PAGE else "")
+
+
+def done_by(rows: ReviewQuerySet, user: Any) -> ReviewQuerySet:
+    """With what the person answered last and when, the newest first. A day's work of one person is one page."""
+    last = Approval.objects.filter(review=OuterRef("pk"), reviewer=user).order_by("-at")
+    answered = {"answered_at": Subquery(last.values("at")[:1]), "answered": Subquery(last.values("verdict")[:1])}
+    return rows.annotate(**answered).order_by("-answered_at", "-id")
+
+
+def told(rows: ReviewQuerySet, user: Any) -> Any:
+    """With what a row of the list tells beyond its own columns."""
+    drafts = Draft.objects.filter(task=OuterRef("task_id"), recorded_at=None).exclude(user=user)
+    votes = Approval.objects.filter(review=OuterRef("pk"), verdict__in=SIGNED)
+    return rows.defer("packet", "levels").annotate(
+        differences=KeyTransform("differences", "packet"),
+        workflow_title=KeyTransform("workflow_title", KeyTransform("case", "packet")),
+        looked_at=Exists(drafts),
+        signed=Exists(votes),
+        blind=KeyTransform("blind", KeyTransform("0", "levels")),
+    )
+
+
+def named(rows: Any, sight: Sight) -> list[Review]:
+    """With the people and queues they name: read beside the rows, since planning the joins costs more than they do."""
+    found = list(rows)
+    wanted = {key for row in found for name in NAMED if (key := getattr(row, f"{name}_id"))}
+    people = get_user_model().objects.in_bulk(wanted) if wanted else {}
+    queues = {queue.pk: queue for queue in sight.queues}
+    for row in found:
+        if row.queue_id in queues:
+            row.queue = queues[row.queue_id]
+        for name in NAMED:
+            if key := getattr(row, f"{name}_id"):
+                setattr(row, name, people[key])
+    return found
+
+
+def views_of(sight: Sight, now: datetime, *further: tuple[QuerySet[Any], int]) -> tuple[list[View], Sequence[int]]:
+    """Every view with its count, and the counts of `further`, all in one statement."""
+    queues = list(sight.queues)
+    own = [(rows_of(sight, name, now), MOST) for name, _ in OWN_VIEWS]
+    each = min(MOST, max(100, MOST_IN_ALL // max(len(queues), 1)))
+    alone = [part_of(query, most) for query, most in (*own, *further)]
+    counts = run_counts([*alone, *parts_of_queues(queues, each)])
+    mine, rest, teams = counts[: len(own)], counts[len(own) : len(alone)], counts[len(alone) :]
+    views = [View(*name, as_text(n, MOST)) for name, n in zip(OWN_VIEWS, mine, strict=True)]
+    views += [View(queue.name, queue.title, as_text(n, each)) for queue, n in zip(queues, teams, strict=True)]
+    return views, rest
+
+
+def as_text(count: int, most: int) -> str:
+    return f"{count:,}" if count <= most else f"{most:,}+"
+
+
+def counted(rows: Sequence[tuple[QuerySet[Any], int]]) -> list[int]:
+    """How many rows each has, in one statement; none is counted beyond the first above its limit."""
+    return run_counts([part_of(query, most) for query, most in rows])
+
+
+Part = tuple[str, Sequence[Any]]  # SQL of one count, and its values
+
+
+def part_of(query: QuerySet[Any], most: int) -> Part:
     try:
-        return [READERS[name](part) for name, part in zip(names, wanted.cursor.split("~"), strict=True)]
-    except ValueError:
+        sql, params = query.order_by().values("pk")[: most + 1].query.sql_with_params()
+    except EmptyResultSet:
+        return "0", ()
+    return f"(SELECT COUNT(*) FROM ({sql}) AS found)", params  # noqa: S608 - Django's own SQL
+
+
+def parts_of_queues(queues: Sequence[Queue], most: int) -> list[Part]:
+    """The count of each queue. They differ in its key alone, so one is compiled for all of them."""
+    if not queues:
         return []
+    keys = [Queue._meta.pk.get_db_prep_value(queue.pk, connection) for queue in queues]
+    sql, params = part_of(Review.objects.listed().filter(queue=queues[0]), most)
+    return [(sql, [key if value == keys[0] else value for value in params]) for key in keys]
 
 
-def key_of(row: Review, order: Sequence[str], now: datetime) -> list[Any]:
-    """Where a row stands in an order; one that is no longer live, where it would stand."""
-    band = band_of(row.due_at, now) if row.band is None else row.band
-    return [band if name == "band" else getattr(row, name) for name in order]
-
-
-def views_of(sight: Sight, now: datetime) -> list[View]:
-    """Every view with its count, all counts in one statement."""
-    names = [*(name for name, _ in OWN_VIEWS), *(queue.name for queue in sight.queues)]
-    titles = [*(title for _, title in OWN_VIEWS), *(queue.title for queue in sight.queues)]
-    counts = capped_counts([rows_of(sight, name, now) for name in names])
-    return [View(*found) for found in zip(names, titles, counts, strict=True)]
-
-
-def capped_counts(rows: Sequence[QuerySet[Any]]) -> list[str]:
-    """How many rows each has, as text, in one statement; none is counted beyond MOST."""
-    parts: list[str] = []
-    values: list[Any] = []
-    for number, query in enumerate(rows):
-        try:
-            sql, params = query.order_by().values("pk")[: MOST + 1].query.sql_with_params()
-        except EmptyResultSet:
-            parts.append("0")
-            continue
-        parts.append(f"(SELECT COUNT(*) FROM ({sql}) AS counted_{number})")  # noqa: S608 - Django's own SQL
-        values += params
+def run_counts(parts: Sequence[Part]) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(parts)}", values)
-        return [f"{count:,}" if count <= MOST else f"{MOST:,}+" for count in cursor.fetchone()]
+        cursor.execute(
+            f"SELECT {', '.join(sql for sql, _ in parts)}", [value for _, params in parts for value in params]
+        )
+        return list(cursor.fetchone())
 
 
-def waiting(user: Any) -> str:
-    """How much waits for this person, for the main navigation."""
-    [count] = capped_counts([Review.objects.inbox_for(user)])
-    return count
+def waiting(inbox: ReviewQuerySet) -> str:
+    """How much waits in a person's inbox, for the main navigation."""
+    return as_text(counted([(inbox, MOST)])[0], MOST)
 
 
 def next_of(sight: Sight, wanted: Wanted, *, after: Review | None = None, backwards: bool = False) -> Review | None:
     """The case behind (or before) `after` in the list it was opened from; without `after`, the first."""
-    now, order = timezone.now(), ORDERS[wanted.sort]
-    rows = narrowed(rows_of(sight, wanted.view, now), wanted).order_by(*order).defer("packet")
+    now = timezone.now()
+    rows = narrowed(rows_of(sight, wanted.view, now), wanted, sight.user).defer("packet")
     if after is None:
-        return rows.first()
-    side = rows.order_by(*(f"-{name}" for name in order)) if backwards else rows
-    place = (Before if backwards else Behind)(order, key_of(after, order, now))
-    return side.exclude(task_id=after.task_id).filter(place).first()
+        return in_order(rows, wanted).first()
+    key = key_of(after, wanted.order, now)
+    return beyond(rows.exclude(task_id=after.task_id), wanted, key, backwards=backwards).first()
 
 
 PEOPLE = ("claimed_by", "asked", "delegated_to", "wanted_by")

@@ -36,6 +36,12 @@ class ReviewPolicy(models.Model):
     bulk_approve = models.BooleanField(
         default=False, help_text="Cases in which nothing differs may be approved several at a time."
     )
+    similar_below = models.DecimalField(
+        max_digits=16,
+        decimal_places=2,
+        default=5000,
+        help_text="Cases up to this amount, in BASE_CURRENCY, are offered to be selected with others like them.",
+    )
     recommendation = models.CharField(max_length=12, choices=Recommendation, default=Recommendation.AFTER_CHOICE)
     blind = models.BooleanField(
         default=False,
@@ -149,7 +155,7 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         """The same, by the column the lists are indexed on."""
         return self.filter(LISTED)
 
-    def inbox_for(self, user: Any, queues: Collection[Any] | None = None) -> Self:
+    def inbox_for(self, user: Any, queues: Collection[Any] | models.QuerySet[Any] | None = None) -> Self:
         """Live reviews this person may take: of queues they may decide in and not handed to others, or put to them; not
         held by others, not snoozed, never of a run they started, nor signed by them already. `queues`: those they may
         decide in, where the caller has just read them."""
@@ -471,3 +477,13 @@ class SavedView(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CaseWords(models.Model):
+    """The words a case can be found by (searching.py), indexed as each database can."""
+
+    task = models.OneToOneField(Task, models.CASCADE, related_name="+")
+    words = models.TextField()
+
+    def __str__(self) -> str:
+        return f"words of {self.task_id}"

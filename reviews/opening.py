@@ -19,6 +19,7 @@ from . import policies
 from .models import Queue, Review, ReviewPolicy, band_of
 from .packet import Built, build_packet
 from .remembered import Reason
+from .searching import remember_words
 from .transitions import LIVE, move_reviews
 
 STRAIGHT_TO = ("pause", "escalate", "reroute")
@@ -65,6 +66,7 @@ def open_review(*, task: Task, queue: Queue, built: Built, now: datetime) -> Rev
         band=band_of(due, now),
     )
     review.save(force_insert=True)
+    remember_words(task_id=task.pk, run=task.run, packet=packet)
     rules = [reason["rule"] for reason in review.reasons]
     told(review, "review.opened", SYSTEM, digest=built.digest, rules=rules, levels=[v["group"] for v in review.levels])
     return review

@@ -1,13 +1,15 @@
 """Who may see and do what with reviews, registered with the project's one `may()`."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
+from django.db.models import BooleanField, CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast, Replace
 
 from orchestrator import permissions
 from orchestrator.models import AgentAccount, Run
-from orchestrator.permissions import granted, holding, holds, is_agent
+from orchestrator.permissions import granted, held_keys, holding, holds, is_agent
 
 from . import policies
 from .blind import hidden_rounds
@@ -61,6 +63,15 @@ def sees(user: Any, standing: policies.Standing, review: Review) -> bool:
 def visible_queues(user: Any) -> set[str]:
     """Names of the queues whose cases the person may see."""
     return set(Queue.objects.filter(pk__in=granted(user, Queue, SEES)).values_list("name", flat=True))
+
+
+def held_queues(user: Any, codenames: Collection[str]) -> QuerySet[Any]:
+    """Keys of the queues on which the person holds any of these, as part of a larger statement. Keys are compared
+    without hyphens: a UUID as text has them in one database and not in the other."""
+    own, by_group = held_keys(user, Queue, codenames)
+    bare = {"bare": Replace(Cast("pk", CharField()), Value("-"), Value(""))}
+    held = [rows.annotate(bare=Replace("object_pk", Value("-"), Value(""))).values("bare") for rows in (own, by_group)]
+    return Queue.objects.annotate(**bare).filter(Q(bare__in=held[0]) | Q(bare__in=held[1])).values("pk")
 
 
 def _sees_queue(user: Any, queue: Queue) -> bool:

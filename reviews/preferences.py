@@ -2,9 +2,47 @@
 
 from typing import Any
 
-from .models import Preference
+from django.http import QueryDict
+
+from .errors import Invalid
+from .models import Preference, SavedView
+from .wanted import Unknown, Wanted
+
+MOST_VIEWS, LONGEST_NAME = 30, 60
 
 
 def save_preference(*, actor: Any, **liked: Any) -> Preference:
     """Keeps the preferences named in `liked`; the others stay as they are."""
     return Preference.objects.update_or_create(user=actor, defaults=liked)[0]
+
+
+def save_view(*, actor: Any, name: str, query: str) -> SavedView:
+    """Keeps the address of a list under a name; the same name again keeps the new one. Invalid."""
+    name = checked_name(name)
+    views = SavedView.objects.filter(user=actor)
+    if views.exclude(name=name).count() >= MOST_VIEWS:
+        raise Invalid([("name", f"name: {MOST_VIEWS} views are saved already; delete one first")])
+    try:
+        wanted = Wanted.strictly(QueryDict(query).dict())
+    except Unknown as error:
+        raise Invalid([("query", str(error))]) from None
+    return SavedView.objects.update_or_create(user=actor, name=name, defaults={"query": wanted.query or "view=mine"})[0]
+
+
+def rename_view(*, actor: Any, view: SavedView, name: str) -> None:
+    """Invalid where another view of theirs has that name."""
+    name = checked_name(name)
+    if SavedView.objects.filter(user=actor, name=name).exclude(pk=view.pk).exists():
+        raise Invalid([("name", f"name: {name!r} is the name of another view of yours")])
+    SavedView.objects.filter(pk=view.pk, user=actor).update(name=name)
+
+
+def delete_view(*, actor: Any, view: SavedView) -> None:
+    SavedView.objects.filter(pk=view.pk, user=actor).delete()
+
+
+def checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise Invalid([("name", f"name: {name[:LONGEST_NAME]!r}; expected 1 to {LONGEST_NAME} characters")])
+    return name

@@ -2,13 +2,20 @@
 
 from django.urls import path
 
-from . import views, views_case, views_desk, views_snooze
+from . import views, views_bulk, views_case, views_desk, views_queue, views_saved, views_snooze
 
 urlpatterns = [
-    path("queue/", views.queue, name="queue"),
-    path("queue/next/", views.take_next, name="queue-next"),
+    path("queue/", views_queue.queue, name="queue"),
+    path("queue/news/", views_queue.news, name="queue-news"),
+    path("queue/bulk/", views_bulk.choose, name="bulk"),
+    path("queue/bulk/act/", views_bulk.act, name="bulk-act"),
+    path("queue/bulk/<uuid:batch>/undo/", views_bulk.undo, name="bulk-undo"),
+    path("queue/views/", views_saved.save, name="view-save"),
+    path("queue/views/<int:pk>/", views_saved.rename, name="view-rename"),
+    path("queue/views/<int:pk>/delete/", views_saved.delete, name="view-delete"),
+    path("queue/next/", views_queue.take_next, name="queue-next"),
     path("cases/<uuid:task>/", views_case.case, name="case"),
-    path("cases/<uuid:task>/peek/", views.peek, name="case-peek"),
+    path("cases/<uuid:task>/peek/", views_queue.peek, name="case-peek"),
     path("cases/<uuid:task>/claim/", views_case.claim, name="case-claim"),
     path("cases/<uuid:task>/snooze/", views_snooze.snooze, name="case-snooze"),
     path("cases/<uuid:task>/wake/", views_snooze.wake, name="case-wake"),

@@ -31,7 +31,7 @@ from .permissions import allowed, standing_of
 from .presence import changes
 from .talk import can_speak
 from .templatetags.desk import reader_of
-from .views import case_url, claim_first, queue_url
+from .views_queue import case_url, claim_first, queue_url
 
 
 def make_page(request: Request, review: Review, answer: Answer, verdicts: list[str], **more: Any) -> CasePage:
@@ -70,7 +70,7 @@ def case(request: Request, task: UUID) -> HttpResponse:
         "after": after,
         "view_title": sight.title_of(page.wanted.view) or "Queue",
         "past": similar(sight, review),
-        "waiting": inbox.capped_counts([sight.inbox])[0],
+        "waiting": inbox.waiting(sight.inbox),
         "ahead": ahead,
         **since(review, request.GET.get("since", "")),
     }

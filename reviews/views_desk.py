@@ -19,8 +19,8 @@ from .inbox import Wanted, newest_review
 from .models import Review
 from .permissions import allowed
 from .presence import Beat
-from .views import case_url
 from .views_case import keep, make_page, refused, render_case
+from .views_queue import case_url
 
 
 @login_required

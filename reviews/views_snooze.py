@@ -16,7 +16,7 @@ from . import services
 from .errors import ReviewError
 from .forms import SnoozeForm
 from .inbox import Wanted, newest_review
-from .views import case_url, queue_url
+from .views_queue import case_url, queue_url
 
 
 @login_required

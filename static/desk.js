@@ -28,7 +28,8 @@
   const label = () => { for (const [on, usual] of Object.entries(moved)) if (usual) for (const x of all(`[data-key="${CSS.escape(usual)}"]`)) { const b = $('kbd', x.closest('label,[role=search]') ?? x); if (b) b.textContent = on.toUpperCase(); } };
   label();
   let swapped = 0; // a key meant for the case that has just left must not act on the one that came
-  const moves = { j: () => move(1), k: () => move(-1), n: () => mark(1), p: () => mark(-1), '+': () => zoom(1), '-': () => zoom(-1) };
+  const tick = () => { const b = $('.items .sel [form=bulk]'); b?.click(); return !!b; };
+  const moves = { x: tick, j: () => move(1), k: () => move(-1), n: () => mark(1), p: () => mark(-1), '+': () => zoom(1), '-': () => zoom(-1) };
 
   addEventListener('keydown', e => {
     if (e.defaultPrevented || e.isComposing) return;
@@ -43,7 +44,7 @@
     if (moves[k]?.()) return e.preventDefault();
     const row = rows().find(chosen);
     const el = /^[1-9]$/.test(k) ? $(`[data-f="${k}"] input`) ?? $(`[data-f="${k}"] a`)
-      : k === 'Enter' ? $('h3 a', row ?? document.createElement('i')) ?? $('[data-key=Enter]') : $(`[data-key="${CSS.escape(k)}"]`);
+      : k === 'Enter' ? $('h3 a', row ?? document.createElement('i')) ?? $('[data-key=Enter]') : all(`[data-key="${CSS.escape(k)}"]`).find(x => x.checkVisibility());
     if (!el) return;
     e.preventDefault(); el.scrollIntoView({ block: 'nearest' }); el.focus();
     if (!/^[1-9/]$/.test(k)) el.click();
@@ -53,6 +54,8 @@
     const z = e.target.closest?.('[data-zoom-by]');
     if (z) zoom(+z.dataset.zoomBy);
     if (e.target.closest?.('[data-print]')) print();
+    const a = e.target.closest?.('.items h3 a'); // coming back finds the same row
+    if (a) history.replaceState({ ...history.state, row: a.closest('li').id }, '');
   });
   // Field and passage light each other; the stylesheet does it for the first nine without script.
   for (const on of ['mouseover', 'mouseout', 'focusin', 'focusout']) addEventListener(on, e => {
@@ -61,14 +64,24 @@
     all(`[data-${f.dataset.f ? 'h' : 'f'}="${CSS.escape(key)}"]`).forEach(x => x.classList.toggle('lit', /over|in/.test(on)));
   });
 
+  let hidden = document.hidden && Date.now(), polled = 0, said = 0;
+  addEventListener('visibilitychange', () => {
+    hidden = document.hidden && Date.now();
+    if (!hidden) all('[data-poll]').forEach(x => htmx.trigger(x, 'look'));
+  });
   addEventListener('htmx:beforeRequest', e => {
     const el = e.detail.elt;
-    if (document.hidden && el.matches('[data-poll]')) return e.preventDefault(); // a hidden tab asks nothing
+    if (el.matches('[data-poll]')) { // a hidden tab asks once a minute, and after five minutes no more
+      const now = Date.now();
+      if (hidden && (now - hidden > 3e5 || now - polled < 55e3)) return e.preventDefault();
+      polled = now;
+    }
     if (el.matches('.items h3 a')) select(el.closest('li'));
   });
   addEventListener('htmx:afterSettle', e => {
     const el = e.target; // what came, not what it took the place of
     label();
+    if (el.id === 'news' && Date.now() - said > 3e4) { said = Date.now(); $('#live').textContent = $('span', el)?.textContent ?? ''; }
     if (el.matches?.('main,body,#decision')) { // a new case, an error summary, a conflict
       swapped = Date.now();
       const f = $('[data-focus]', el) ?? (el.matches('body') && $('h1', el)); if (f) { if (f.tabIndex < 0) f.tabIndex = -1; f.focus({ preventScroll: !el.matches('#decision') && !f.matches('.note') }); }
@@ -76,6 +89,8 @@
       if (!el.matches('#decision')) scrollTo(0, 0);
     }
   });
+  const back = document.getElementById(history.state?.row ?? location.hash.slice(1)); // the row one has come back to
+  if (back?.matches('.items>li')) { select(back); $('h3 a', back).focus(); }
   const lost = on => { const n = $('#offline'); if (n) n.hidden = !on; };
   addEventListener('htmx:sendError', () => lost(true));
   addEventListener('htmx:afterOnLoad', e => lost(e.detail.xhr.status === 503));

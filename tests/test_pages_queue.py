@@ -35,6 +35,8 @@ def test_cases_stand_by_exposure_within_their_due_band(everybody):
         waiting_bill(everybody, amount=amount)
     assert titles(signed_in(everybody.clerk)) == ["KB-2", "KB-3", "KB-1"]
     assert titles(signed_in(everybody.clerk), sort="oldest") == ["KB-1", "KB-2", "KB-3"]
+    assert titles(signed_in(everybody.clerk), sort="newest") == ["KB-3", "KB-2", "KB-1"]
+    assert titles(signed_in(everybody.clerk), sort="exposure") == ["KB-2", "KB-3", "KB-1"]
 
 
 def test_pages_follow_each_other_without_gap_or_repetition(everybody, monkeypatch):
@@ -42,7 +44,7 @@ def test_pages_follow_each_other_without_gap_or_repetition(everybody, monkeypatc
     for number in range(5):
         waiting_bill(everybody, amount=f"{100 + number % 2}.00")
     client, seen, cursor = signed_in(everybody.clerk), [], ""
-    for sort in ("due", "oldest", "exposure"):
+    for sort in ("due", "oldest", "newest", "exposure"):
         seen, cursor = [], ""
         while True:
             page = client.get(QUEUE, {"cursor": cursor, "sort": sort}).context["page"]
@@ -53,11 +55,32 @@ def test_pages_follow_each_other_without_gap_or_repetition(everybody, monkeypatc
         assert sorted(seen) == [f"KB-{n}" for n in range(1, 6)]
 
 
-def test_a_cursor_nobody_made_begins_at_the_first_page(everybody):
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=x",
+        "cursor=2026-01-01~1~2~3~4",
+        "cursor=~~~~",
+        "cursor=1~99999999999999999999~2026-01-01T00:00:00%2B00:00~0197f0e0-0000-7000-8000-000000000000",
+        "cursor=1~1~2026-01-01T00:00:00~0197f0e0-0000-7000-8000-000000000000",
+        "sort=password",
+        "sort=-due_at",
+        "order_by=password",
+        "limit=1000000000",
+        "view__name=x",
+        "view=a%20b",
+        "wf='",
+        "owner=root",
+        "like=1",
+        "q=%00",
+        "q=" + "x" * 101,
+    ],
+)
+def test_an_address_that_is_none_of_ours_is_refused_and_said_why(everybody, query):
     waiting_bill(everybody)
-    client = signed_in(everybody.clerk)
-    for cursor in ("x", "2026-01-01~1~2~3~4", "~~~~", "2026-01-01T00:00:00+00:00~9~9~x~y"):
-        assert titles(client, cursor=cursor) == ["KB-1"]
+    response = signed_in(everybody.clerk).get(f"{QUEUE}?{query}")
+    assert response.status_code == 400
+    assert "expected" in text_of(response)
 
 
 def test_search_finds_number_vendor_and_title_and_says_when_nothing_fits(everybody):
@@ -65,7 +88,7 @@ def test_search_finds_number_vendor_and_title_and_says_when_nothing_fits(everybo
     client = signed_in(everybody.clerk)
     assert titles(client, q="kb-1") == ["KB-1"]
     assert titles(client, q="kestrel") == ["KB-1"]
-    nothing = client.get(QUEUE, {"q": "100%"})
+    nothing = client.get(QUEUE, {"q": "nobody%"})
     assert not nothing.context["page"].rows
     assert "No case matches" in text_of(nothing)
 
@@ -84,7 +107,8 @@ def test_views_count_what_they_list(everybody):
     client = signed_in(everybody.clerk)
     response = client.get(QUEUE)
     counts = {view.name: view.count for view in [*response.context["own_views"], *response.context["queues"]]}
-    assert counts == {"mine": "1", "today": counts["today"], "asked": "0", "done": "1", "clerks": "1"}
+    nothing = dict.fromkeys(("blind", "asked", "drafts", "snoozed"), "0")
+    assert counts == {"mine": "1", "today": counts["today"], **nothing, "done": "1", "clerks": "1"}
     assert titles(client, view="done") == [first.number]
     assert titles(client, view="clerks") == [second.number]
 
@@ -93,7 +117,7 @@ def test_a_queue_that_is_not_yours_lists_nothing(everybody):
     waiting_bill(everybody)
     outsider = signed_in(everybody.outsider)
     assert titles(outsider, view="clerks") == []
-    assert "No queue is yours" in text_of(outsider.get(QUEUE))
+    assert "No queue is yours" in text_of(outsider.get(QUEUE, {"view": "mine"}))
 
 
 def test_what_somebody_else_holds_is_not_in_my_queue(everybody):

@@ -14,7 +14,7 @@ from django.utils import timezone
 from orchestrator.models import Hold
 from reviews import inbox
 from reviews.keys import translation
-from reviews.models import Preference
+from reviews.models import Preference, Review
 
 register = template.Library()
 AREAS = {"cases": "queue", "documents": "queue"}
@@ -41,6 +41,7 @@ class Toast:
     what: str
     decision: str
     until: datetime
+    batch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def chrome(context: template.Context) -> Desk:
         dense=liked.density == Preference.Density.DENSE,
         name=user.get_full_name() or user.get_username(),
         area=AREAS.get(first, first),
-        waiting=context["waiting"] if "waiting" in context else inbox.waiting(user),
+        waiting=context["waiting"] if "waiting" in context else inbox.waiting(Review.objects.inbox_for(user)),
         unread=reader.unread,
         may_hold=reader.may_hold,
         holds=list(Hold.objects.filter(released_at=None).select_related("pulled_by").order_by("pulled_at")),
@@ -112,4 +113,4 @@ def toast_of(kept: dict[str, str] | None) -> Toast | None:
     if not kept:
         return None
     until = datetime.fromisoformat(kept["until"])
-    return Toast(kept["what"], kept["decision"], until) if until > timezone.now() else None
+    return Toast(kept["what"], kept["decision"], until, kept.get("batch", "")) if until > timezone.now() else None

@@ -77,7 +77,8 @@ class Table:
     model's defaults) is prepared once, since making a model's instance costs more than writing its row."""
 
     def __init__(self, model: type[models.Model], **same: Any) -> None:
-        self.fields = {field.attname: field for field in model._meta.concrete_fields if not field.generated}
+        fields = (field for field in model._meta.concrete_fields if not field.generated)
+        self.fields = {field.attname: field for field in fields if not isinstance(field, models.AutoField)}
         first = model(**same)
         self.same = {name: self._prepared(name, getattr(first, name)) for name in self.fields}
         columns = ", ".join(connection.ops.quote_name(field.column) for field in self.fields.values())
@@ -217,6 +218,7 @@ def seed_reviews(number: int) -> None:
     levels = [{"group": "", "quorum": 1, "why": ""}]
     about = {"requester_id": owner().pk, "workflow": OWNER}
     reviews = Table(apps.get_model("reviews", "Review"), status="open", levels=levels, **about)
+    words = Table(apps.get_model("reviews", "CaseWords"))
     for chunk in chunks(range(number), BATCH):
         run_rows = [run_row(now - timedelta(seconds=n % 86_400)) for n in chunk]
         rows = [{"id": uuid7(), "run_id": run["id"], "started_at": run["started_at"]} for run in run_rows]
@@ -224,6 +226,12 @@ def seed_reviews(number: int) -> None:
             runs.load(run_rows)
             tasks.load(rows)
             reviews.load(review_of(task, n, queues[n % QUEUES], now) for task, n in zip(rows, chunk, strict=True))
+            words.load({"task_id": row["id"], "words": words_of(n)} for row, n in zip(rows, chunk, strict=True))
+
+
+def words_of(n: int) -> str:
+    """What a seeded case is found by."""
+    return " ".join(sorted({":large", "inv", f"{n:07}", f"inv{n:07}", "vendor", f"{n % 997}"}))
 
 
 def review_of(task: dict[str, Any], n: int, queue: Any, now: datetime) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""Several cases at once: each is answered on its own, by the same service with the same checks, and has its own record.
+What they share is the name of the batch, in the nonces of its answers, by which they can be taken back together."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+
+from . import policies
+from .deciding import decide
+from .errors import Invalid, ReviewError
+from .inbox import newest_review
+from .models import Approval, Review
+from .snoozing import snooze
+from .undoing import undo
+
+MOST = 20
+SNOOZE = "snooze"
+ACTS = (policies.APPROVE, policies.REROUTE, policies.DELEGATE, policies.ASK, SNOOZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A case as it was selected: with the digest of what was shown."""
+
+    task: UUID
+    digest: str
+    review: Review | None = None
+
+    @property
+    def name(self) -> str:
+        return self.review.number or self.review.title if self.review else f"Case {self.task}"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is to be done with all of them."""
+
+    act: str
+    reason: str = ""
+    comment: str = ""
+    target: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one case: `refused` says why nothing did."""
+
+    name: str
+    refused: str = ""
+    undo_until: str | None = None
+
+
+def picked(actor: Any, marks: Sequence[str]) -> list[Pick]:
+    """From `task.digest`, each once. One the person may not see is there without its review. Invalid."""
+    if not 1 <= len(set(marks)) <= MOST:
+        raise Invalid([("case", f"case: {len(set(marks))} are selected; expected 1 to {MOST}")])
+    return [_pick(actor, mark) for mark in dict.fromkeys(marks)]
+
+
+def _pick(actor: Any, mark: str) -> Pick:
+    task, _, digest = mark.partition(".")
+    try:
+        key = UUID(task)
+    except ValueError:
+        raise Invalid([("case", f"case: {mark[:40]!r}; expected the id of a case")]) from None
+    try:
+        return Pick(key, digest, newest_review(actor, key))
+    except Http404:
+        return Pick(key, digest)
+
+
+def obstacles(picks: Sequence[Pick]) -> list[str]:
+    """Why these cannot be approved together; empty where they can."""
+    found = []
+    for pick in picks:
+        if pick.review and pick.review.packet["differences"]:
+            found.append(f"{pick.name} has differences: look at it by itself.")
+        elif pick.review and not pick.review.queue.policy.bulk_approve:
+            found.append(f"{pick.name}: cases of {pick.review.queue} are approved one by one.")
+    return found
+
+
+def act_on(*, picks: Sequence[Pick], actor: Any, batch: UUID, given: Given) -> list[Outcome]:
+    """Does it to each; what is refused for one is done for the others. Sending the same batch again does nothing twice.
+    Invalid, before anything is done, where they cannot be approved together or nothing of the kind can be done."""
+    if given.act not in ACTS:
+        raise Invalid([("act", f"act: {given.act!r}; expected one of {', '.join(ACTS)}")])
+    if given.act == policies.APPROVE and (why := obstacles(picks)):
+        raise Invalid([("case", words) for words in why])
+    return [_outcome(pick, lambda pick=pick: _do(pick, actor, batch, given)) for pick in picks]  # type: ignore[misc]
+
+
+def _outcome(pick: Pick, do: Callable[[], dict[str, Any]]) -> Outcome:
+    if pick.review is None:
+        return Outcome(pick.name, "There is no such case, or it is not yours.")
+    try:
+        return Outcome(pick.name, undo_until=do().get("undo_until"))
+    except ReviewError as error:
+        return Outcome(pick.name, str(error))
+
+
+def _do(pick: Pick, actor: Any, batch: UUID, given: Given) -> dict[str, Any]:
+    review = pick.review
+    assert review is not None
+    if given.act == SNOOZE:
+        assert given.until is not None
+        snooze(review_id=review.pk, actor=actor, until=given.until)
+        return {}
+    return decide(
+        review_id=review.pk,
+        actor=actor,
+        verdict=given.act,
+        digest=pick.digest,
+        nonce=f"{prefix_of(batch)}{review.task_id.hex}",
+        reason=given.reason,
+        comment=given.comment,
+        target=given.target,
+    )
+
+
+def prefix_of(batch: UUID) -> str:
+    """What the nonces of a batch begin with."""
+    return f"bulk:{batch.hex}:"
+
+
+def undo_all(*, actor: Any, batch: UUID) -> list[Outcome]:
+    """Takes back what of a batch can still be taken back, each answer with its own record."""
+    votes = Approval.objects.filter(reviewer=actor, nonce__startswith=prefix_of(batch)).select_related("review")
+    open_ones = [vote for vote in votes if vote.response.get("undo_until")]
+    picks = [(vote, Pick(vote.review.task_id, "", vote.review)) for vote in open_ones]
+    return [
+        _outcome(pick, lambda vote=vote: undo(decision_id=vote.response["decision"], actor=actor))  # type: ignore[misc]
+        for vote, pick in picks
+    ]

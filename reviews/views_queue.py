@@ -1,0 +1,244 @@
+"""The queue: what waits in which order, what is new, the preview, the next case, saved views."""
+
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.db.models import CharField, Value
+from django.db.models.functions import Cast
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from orchestrator.http import Request
+from orchestrator.models import PolicyRule, Workflow
+
+from . import inbox, services
+from .case_page import worst_look
+from .errors import Conflict, NotAllowed
+from .forms import SNOOZES
+from .inbox import Sight, Wanted, newest_review
+from .models import BANDS, Review, SavedView
+from .news import LATE, MOST_NEWS, Since, fresh, news_for
+from .similar import similar_to
+from .wanted import OWNERS, SORTS, Unknown
+
+TRIES = 5  # how many of the first cases are tried, where others claim at the same time
+BULK_ACTS = (  # what can be done with selected cases, and its key
+    ("approve", "Approve", ""),
+    ("reroute", "Reroute", ""),
+    ("delegate", "Delegate", "d"),
+    ("ask", "Ask", ""),
+    ("snooze", "Snooze", "h"),
+)
+LAST_VIEW = "last_view"  # the cookie that remembers it
+KEEP_LAST_VIEW = 90 * 86_400  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows of one due band, under its heading."""
+
+    title: str
+    rows: list[Review] = field(default_factory=list)
+
+
+@login_required
+@require_safe
+@never_cache
+@vary_on_headers("HX-Request")
+def queue(request: Request) -> HttpResponse:
+    try:
+        wanted = asked_for(request)
+    except Unknown as error:
+        return refused(request, "There is no such list", str(error), 400)
+    return show(request, wanted)
+
+
+def show(request: Request, wanted: Wanted) -> HttpResponse:
+    sight, now = inbox.sight_of(request.user), timezone.now()
+    page = inbox.Page(similar_to(sight, wanted, now)) if wanted.like else inbox.read_page(sight, wanted, now)
+    context = {"wanted": wanted, "page": page, "groups": grouped(page.rows, wanted, now), "search": wanted.q}
+    if request.htmx and request.htmx.target == "more":
+        return render(request, "queue/_items.html", context)
+    response = render(request, "queue/queue.html", context | around(sight, wanted, page, now))
+    remember_view(request, response, wanted)
+    return response
+
+
+def asked_for(request: Request) -> Wanted:
+    """What the address says; the address without anything opens the view that was used last. Unknown."""
+    if request.GET:
+        return Wanted.strictly(request.GET)
+    whose, _, query = request.COOKIES.get(LAST_VIEW, "").partition(":")
+    try:
+        return Wanted.of(QueryDict(query) if whose == str(request.user.pk) else {})
+    except Unknown:
+        return Wanted()
+
+
+def remember_view(request: Request, response: HttpResponse, wanted: Wanted) -> None:
+    """In a cookie: a page that is read changes nothing on the server. A search is not a view to come back to."""
+    value = f"{request.user.pk}:{wanted.query}"
+    if wanted.q or wanted.like or request.COOKIES.get(LAST_VIEW) == value:
+        return
+    secure = settings.SESSION_COOKIE_SECURE
+    response.set_cookie(LAST_VIEW, value, KEEP_LAST_VIEW, httponly=True, samesite="Lax", secure=secure)
+
+
+def refused(request: Request, title: str, why: str, status: int) -> HttpResponse:
+    context = {"title": title, "why": why, "back": reverse("queue") + "?view=mine"}
+    return render(request, "refused.html", context, status=status)
+
+
+def grouped(rows: Any, wanted: Wanted, now: Any) -> list[Group]:
+    """Rows under their due band; in another order, or once decided, all under one heading."""
+    for row in rows:
+        row.tone, row.icon = worst_look(row.reasons)
+        row.count = len(row.differences or ())
+        row.held = row.claimed_by_id and row.claimed_until > now
+        row.asleep = row.snoozed_until and row.snoozed_until > now
+        row.blind_now = row.blind and row.signed and row.is_live
+        row.undoable = row.undo_until and row.undo_until > now and row.answer.get("decision")
+    if not rows:
+        return []
+    if wanted.like:
+        return [Group("Like the first of them", list(rows))]
+    if wanted.view == inbox.DONE:
+        return [Group("Decided today", list(rows))]
+    if wanted.sort != "due":
+        return [Group(SORTS[wanted.sort], list(rows))]
+    return [Group(BANDS[band], list(found)) for band, found in groupby(rows, key=lambda row: row.band)]
+
+
+def around(sight: Sight, wanted: Wanted, page: inbox.Page, now: Any) -> dict[str, Any]:
+    """What stands beside the list: views with counts, filters, the preview of its first case."""
+    at = now - LATE
+    urgent = inbox.rows_of(sight, wanted.view, now).filter(band__lte=1)
+    views, [known, soon] = inbox.views_of(sight, now, (fresh(sight, wanted, at, now), MOST_NEWS), (urgent, inbox.MOST))
+    first = page.rows[0] if page.rows else None
+    return {
+        **in_columns(views),
+        "here": next((view for view in views if view.name == wanted.view), None),
+        "soon": soon,
+        "title": sight.title_of(wanted.view) or "No such view",
+        "waiting": views[0].count,
+        "sorts": SORTS.items(),
+        "owners": OWNERS.items(),
+        **choices_of(sight.user),
+        "since": at.isoformat(),
+        "known": known,
+        "etag": tag(0, views[0].count),
+        "is_empty": not page.rows,
+        "bulk_acts": BULK_ACTS,
+        "peek": first and Review.objects.defer("reasons").get(pk=first.pk),
+        "snoozes": [(name, words) for name, (words, _) in SNOOZES.items()],
+    }
+
+
+def in_columns(views: list[inbox.View]) -> dict[str, Any]:
+    own = len(inbox.OWN_VIEWS)
+    return {"own_views": views[:own], "queues": views[own:]}
+
+
+def choices_of(user: Any) -> dict[str, Any]:
+    """What the list can be narrowed to (workflows and rules) and the person's saved views, in one statement."""
+
+    def rows(kind: str, found: Any, key: str, title: str, query: Any) -> Any:
+        text = [Cast(name, CharField()) for name in (key, title)]
+        return found.order_by().values_list(Value(kind, CharField()), *text, Cast(query, CharField()))
+
+    flows = rows("workflows", Workflow.objects.all(), "name", "title", Value(""))
+    rules = rows("rules", PolicyRule.objects.all(), "name", "name", Value(""))
+    saved = rows("saved", SavedView.objects.filter(user=user), "pk", "name", "query")
+    found = sorted(flows.union(rules, saved), key=lambda row: row[2])
+    return {
+        "workflows": [(name, title) for kind, name, title, _ in found if kind == "workflows"],
+        "rules": [(name, in_words(title)) for kind, name, title, _ in found if kind == "rules"],
+        "saved": [SavedView(pk=int(pk), name=name, query=query) for kind, pk, name, query in found if kind == "saved"],
+    }
+
+
+def in_words(rule: str) -> str:
+    return rule.replace("_", " ").replace("-", " ").capitalize()
+
+
+def tag(new: int, waiting: str) -> str:
+    """Names what a page shows of the news; the page sends it back, and gets nothing where it still holds."""
+    return f'"{new}-{waiting}"'
+
+
+@login_required
+@require_safe
+@never_cache
+def news(request: Request) -> HttpResponse:
+    """What has come since the page was made: 304 where nothing has. The list stays as it is until its reader wants it
+    otherwise; an empty one has no reader to disturb, and fills by itself."""
+    try:
+        wanted, since = Wanted.of(request.GET), Since.of(request.GET)
+    except Unknown as error:
+        return HttpResponse(str(error), status=400, content_type="text/plain")
+    new, mine = news_for(request.user, wanted, since)
+    etag = tag(new, inbox.as_text(mine, inbox.MOST))
+    if request.headers.get("If-None-Match") == etag:
+        return HttpResponse(status=304)
+    if new and "empty" in request.GET:
+        response = show(request, wanted)
+        response["HX-Retarget"] = response["HX-Reselect"] = ".split"
+        response["HX-Reswap"] = "outerHTML"
+        return response
+    views, _ = inbox.views_of(inbox.sight_of(request.user), timezone.now())
+    context = {**in_columns(views), "wanted": wanted, "new": new, "most": MOST_NEWS, "waiting": views[0].count}
+    saved = list(SavedView.objects.filter(user=request.user))
+    context |= {"since": since.at.isoformat(), "known": since.known, "etag": etag, "oob": True, "saved": saved}
+    return render(request, "queue/_news.html", context | {"empty": "empty" in request.GET})
+
+
+@login_required
+@require_safe
+@never_cache
+def peek(request: Request, task: Any) -> HttpResponse:
+    """The preview of a case in the list. Looking at a preview is not opening the case."""
+    context = {"peek": newest_review(request.user, task), "wanted": Wanted.of(request.GET)}
+    context["snoozes"] = [(name, words) for name, (words, _) in SNOOZES.items()]
+    return render(request, "queue/_peek.html", context)
+
+
+@login_required
+@require_POST
+def take_next(request: Request) -> HttpResponse:
+    """Claims the first case of the list and opens it; an empty list is an empty desk, not an error."""
+    wanted = Wanted.of(request.GET)
+    taken = claim_first(request, inbox.sight_of(request.user), wanted)
+    return redirect(case_url(taken, wanted) if taken else queue_url(wanted))
+
+
+def claim_first(request: Request, sight: Sight, wanted: Wanted, after: Review | None = None) -> Review | None:
+    """The first case (behind `after`) that nobody else has just claimed."""
+    for _ in range(TRIES):
+        review = inbox.next_of(sight, wanted, after=after)
+        if review is None:
+            return None
+        try:
+            return services.claim(review_id=review.pk, actor=request.user)
+        except (Conflict, NotAllowed):
+            after = review
+    return None
+
+
+def case_url(review: Review, wanted: Wanted) -> str:
+    return with_query(reverse("case", args=[review.task_id]), wanted)
+
+
+def queue_url(wanted: Wanted) -> str:
+    return with_query(reverse("queue"), wanted)
+
+
+def with_query(path: str, wanted: Wanted) -> str:
+    return f"{path}?{wanted.query}" if wanted.query else path
