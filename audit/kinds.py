@@ -26,6 +26,7 @@ KINDS: dict[str, str] = {
     "source.read": "Data source read",
     "source.refused": "Access to a data source refused",
     "source.imported": "Rows imported into a data source",
+    "source.entered": "Case entered into a register",
     "document.stored": "Document stored",
     "document.refused": "Document refused",
     "document.viewed": "Document viewed",

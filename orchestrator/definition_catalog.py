@@ -77,6 +77,8 @@ def _step(step: Step, catalog: Catalog) -> Iterator[Objection]:
     path = f"steps.{step.name}"
     for index, source in enumerate(step.sources):
         yield from _unknown(f"{path}.sources[{index}]", "data source", source, catalog.sources)
+    if step.kind == "record":
+        yield from _unknown(f"{path}.record", "data source", step.target, catalog.sources)
     if step.kind == "review":
         yield from _unknown(f"{path}.review", "queue", step.queue, catalog.queues)
     if step.kind == "effect":

@@ -29,6 +29,7 @@ KIND_KEYS: Mapping[str, tuple[str, ...]] = {
     "for_each": ("agent", "at_most", "sources"),
     "wait": ("correlation", "within", "otherwise"),
     "workflow": ("input",),
+    "record": ("row",),
 }
 
 
@@ -129,6 +130,16 @@ def read_gate(path: str, found: Mapping[str, Any], refuse: Refuse) -> Options:
     return "policies", {}
 
 
+def read_record(path: str, found: Mapping[str, Any], refuse: Refuse) -> Options:
+    """The name of a register; `row` maps the fields of its entry to paths in this case."""
+    written = found.get("row")
+    if not isinstance(written, Mapping) or not written:
+        refuse(f"{path}.row", f"is {written!r}; expected a map of the entry's fields to paths in the case")
+        written = {}
+    row = {str(key): _dotted(f"{path}.row.{key}", value, refuse) for key, value in written.items()}
+    return _name(f"{path}.record", found["record"], refuse), {"row": row}
+
+
 READERS: Mapping[str, Callable[[str, Mapping[str, Any], Refuse], Options]] = {
     "join": read_join,
     "timer": read_timer,
@@ -136,6 +147,7 @@ READERS: Mapping[str, Callable[[str, Mapping[str, Any], Refuse], Options]] = {
     "workflow": read_workflow,
     "for_each": read_for_each,
     "gate": read_gate,
+    "record": read_record,
 }
 
 
@@ -148,6 +160,8 @@ def references(step: Step) -> list[tuple[str, tuple[str, ...]]]:
         return [(f"{path}.correlation", found) for found in placeholders(config["correlation"])]
     if step.kind == "workflow":
         return [(f"{path}.input.{key}", tuple(found)) for key, found in config["input"].items()]
+    if step.kind == "record":
+        return [(f"{path}.row.{key}", tuple(found)) for key, found in config["row"].items()]
     if step.kind == "for_each":
         return [(f"{path}.for_each", tuple(config["items"]))]
     if step.kind == "agent" and isinstance(config.get("with"), Mapping):

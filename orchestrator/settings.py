@@ -193,6 +193,7 @@ STEP_HANDLERS = {
     "workflow": "orchestrator.steps.subworkflow.SubworkflowStep",
     "for_each": "orchestrator.steps.for_each.ForEachStep",
     "gate": "orchestrator.steps.gate.GateStep",
+    "record": "orchestrator.steps.record.RecordStep",
 }
 # What the sweeper looks after besides the engine's own tasks: {name: dotted path of a function returning a count}.
 SWEEPERS = {
@@ -211,7 +212,12 @@ RUN_DOCUMENT_PARTS = {"reviews": "reviews.run_part.reviews_of"}
 INVARIANTS = ["orchestrator.lateness.INVARIANTS", "reviews.invariants.INVARIANTS"]
 METRICS = ["reviews.metrics.gauges"]
 POLICY_CHECKS = ["reviews.coverage.uncovered"]
-AGENT_MODULES = ["orchestrator.agents.invoices", "orchestrator.agents.vendors", "orchestrator.agents.payments"]
+AGENT_MODULES = [
+    "orchestrator.agents.invoices",
+    "orchestrator.agents.vendors",
+    "orchestrator.agents.payments",
+    "orchestrator.agents.expenses",
+]
 QUEUE_NAMES = "reviews.services.queue_names"
 AUDIT_VISIBLE_SCOPES = "orchestrator.permissions.visible_scopes"
 

@@ -1,7 +1,10 @@
 """What an agent may read: data sources through grants, documents of its run. Every read and refusal is noted."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
 
@@ -10,7 +13,7 @@ from audit.log import Actor
 from .agents.base import Agent, OpenDocument, SourceRefused
 from .digests import digest
 from .documents.store import StoredDocument
-from .models import AgentAccount, DataSource, Document, SourceRow
+from .models import AgentAccount, DataSource, Document, Run, SourceRow
 from .permissions import holds
 from .spending import Spent
 from .steps.base import Work
@@ -70,26 +73,44 @@ class Context:
 
 
 class TableSource:
-    """Rows with a key. What is returned is a copy; nothing is written through it."""
+    """Rows with a key. What is returned is a copy; nothing is written through it. A row of a register also says how the
+    run that entered it stands by now, under `status`."""
 
     def __init__(self, source: DataSource, context: Context):
         self._source, self._context = source, context
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The row with that key, or None."""
-        row = SourceRow.objects.filter(source=self._source, key=key).values_list("data", flat=True).first()
-        self._context.read(self._source.name, f"{self._source.key_field} = {key}", [row] if row else [])
-        return row
+        rows = self._rows(key=key)
+        self._context.read(self._source.name, f"{self._source.key_field} = {key}", rows)
+        return rows[0] if rows else None
 
     def find(self, **fields: str) -> list[dict[str, Any]]:
         """Rows whose fields equal these values, by key."""
-        rows = SourceRow.objects.filter(source=self._source, **{f"data__{name}": v for name, v in fields.items()})
-        found = list(rows.order_by("key").values_list("data", flat=True))
+        found = self._rows(**{f"data__{name}": value for name, value in fields.items()})
         self._context.read(self._source.name, ", ".join(f"{name} = {v}" for name, v in sorted(fields.items())), found)
         return found
 
     def all(self) -> list[dict[str, Any]]:
         """Every row, by key: for small tables such as tolerances."""
-        found = list(SourceRow.objects.filter(source=self._source).order_by("key").values_list("data", flat=True))
+        found = self._rows()
         self._context.read(self._source.name, "all rows", found)
         return found
+
+    def _rows(self, **wanted: Any) -> list[dict[str, Any]]:
+        rows = dict(SourceRow.objects.filter(source=self._source, **wanted).order_by("key").values_list("key", "data"))
+        if self._source.kind == DataSource.Kind.REGISTER:
+            stands = {
+                str(pk): status for pk, status in Run.objects.filter(pk__in=runs_in(rows)).values_list("pk", "status")
+            }
+            return [row | {"status": stands.get(key, row.get("status", "unknown"))} for key, row in rows.items()]
+        return list(rows.values())
+
+
+def runs_in(keys: Iterable[str]) -> list[UUID]:
+    """Those keys of a register that name a run; entries brought in from elsewhere have others."""
+    found = []
+    for key in keys:
+        with suppress(ValueError):
+            found.append(UUID(key))
+    return found

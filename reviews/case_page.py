@@ -102,6 +102,10 @@ class CasePage:
     def values(self) -> list[Value]:
         return read_values(self.packet, self.numbers)
 
+    @property
+    def has_technical(self) -> bool:
+        return any(value.is_technical for value in self.values)
+
     @cached_property
     def paper(self) -> Paper:
         return lay_out(self.packet, self.values, self.numbers)

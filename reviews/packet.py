@@ -20,14 +20,14 @@ from orchestrator.pinned import definition_of
 from orchestrator.policies.gate import newest_rates
 from orchestrator.policies.money import convert
 
-from .findings import differences, first_value, lines, values
+from .findings import differences, first_value, label, lines, values
 from .models import Approval
 from .policies import APPROVE, ASK, ESCALATE, REJECT, REROUTE, SIGNED
 from .remembered import Reason, unanswered
 
-NUMBER_FIELDS = ("invoice_number", "number", "reference")
+NUMBER_FIELDS = ("invoice_number", "receipt_number", "number", "reference")
 STRICTEST = (REJECT, ESCALATE, REROUTE, ASK, APPROVE)  # of several recommendations the first of these stands
-VENDOR_FIELDS = ("vendor_name", "vendor", "seller.name")
+VENDOR_FIELDS = ("vendor_name", "vendor", "seller.name", "shop", "company")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ def build_packet(
         "reasons": [reason.as_json() for reason in reasons],
         **rules_of(decisions),
         "differences": differences(case),
+        "said": said(definition, run.input),
         "values": values(case),
         "lines": lines(case),
         "checks": [check for output in case.data.values() for check in listed(output, "checks")],
@@ -160,6 +161,20 @@ def amount_of(payload: Mapping[str, Any]) -> dict[str, Any] | None:
     except ValueError:
         base = None
     return {"amount": amount, "currency": currency, "base": base}
+
+
+def said(definition: Definition, given: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What whoever started the run said besides its documents: [{"label", "value"}]."""
+    fields = definition.input.get("properties", {})
+    words = [name for name in given if fields.get(name, {}).get("format") != "document"]
+    return [{"label": label(name), "value": in_words(given[name])} for name in words]
+
+
+def in_words(value: Any) -> str:
+    """A value of the input as text: an amount with its currency, anything else as it stands."""
+    if isinstance(value, Mapping):
+        return " ".join(str(part) for part in value.values())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def rules_of(decisions: Iterable[Decision]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from orchestrator.evaluation.truth import flat, same
 from orchestrator.models import DataSource, Document, Run, Workflow
 from reviews.demo.invoices import Invoice, Line, Party, as_ubl
 
+from .test_flow_expense import receipt
+
 DATA = Path(os.environ.get("COUNTERSIGN_DATA", Path(__file__).parents[2] / "shared/data"))
 SELLER = Party("Nordlicht GmbH", "Hafenstr. 1", "Kiel", "24103", "DE", "DE811115368", "DE02120300000000202051")
 BUYER = Party("Halden AG", "Ringstr. 7", "Berlin", "10115", "DE", "DE136695976")
@@ -90,6 +92,43 @@ def test_differences_are_counted_by_kind_and_line_and_no_case_sees_another(tmp_p
     found = evaluate(data_set(tmp_path, *rows))
     assert found["discrepancies"] == {"expected": 4, "found": 3}
     assert found["right"] == 2
+
+
+def receipts(folder: Path, *rows: dict[str, Any]) -> Path:
+    for name, changes in {"a": {}, "copy": {"foot": "Kopie"}, "next": {"number": "A-18", "clock": "13:05"}}.items():
+        (folder / f"{name}.pdf").write_bytes(receipt(**changes))
+    (folder / "truth.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def extracting(id: str, **fields: str) -> dict[str, Any]:
+    true = {"company": "HAFENKANTINE NORD GMBH.", "date": date.today().isoformat(), "total": "23.50", "currency": "EUR"}
+    return {"id": id, "task": "extract_receipt", "files": ["a.pdf"], "truth": {"fields": true | fields}}
+
+
+def pair(id: str, second: str, *, duplicate: bool) -> dict[str, Any]:
+    truth = {"duplicate": duplicate, "fields": [{"currency": "EUR"}] * 2}
+    return {"id": id, "task": "detect_duplicate", "files": ["a.pdf", second], "truth": truth}
+
+
+def test_a_receipt_is_right_when_it_is_reimbursed_with_shop_day_and_total_right(tmp_path: Path) -> None:
+    rows = [extracting("good"), extracting("off", total="23.60"), extracting("other", company="Hafencafe Nord")]
+    found = evaluate(receipts(tmp_path, *rows))
+    assert (found["right"], found["silent"]) == (1, 2)
+    assert found["fields"]["company"] == {"right": 2, "wrong": 1, "missing": 0}
+    assert set(found["fields"]) == {"company", "date", "total"}
+
+
+def test_the_second_of_two_receipts_is_judged_after_the_first_was_played(tmp_path: Path) -> None:
+    rows = [pair("twice", "copy.pdf", duplicate=True), pair("near", "next.pdf", duplicate=False)]
+    rows += [pair("wrongly called one", "next.pdf", duplicate=True)]
+    output = tmp_path / "lines.jsonl"
+    found = evaluate(receipts(tmp_path, *rows), "--output", str(output))
+    assert (found["right"], found["by_scenario"]["duplicate"]["cases"]) == (3, 2)
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    kinds = [[one["kind"] for one in line["discrepancies"]] for line in lines]
+    assert kinds == [["duplicate_receipt"], ["near_miss"], ["near_miss"]]
+    assert {line["route"] for line in lines} == {"human"}
 
 
 def test_nothing_of_this_installation_is_read_or_left(tmp_path: Path, settings: Any) -> None:
@@ -175,6 +214,14 @@ def test_the_public_data_comes_out_right(name: str, task: str, limit: str) -> No
     assert (found["silent"], found["refused"]) == (0, 0)
     assert found["shown"] <= 1
     assert found["discrepancies"]["found"] == found["discrepancies"]["expected"]
+
+
+@pytest.mark.slow
+def test_the_public_pairs_of_receipts_come_out_right() -> None:
+    if not (DATA / "receipts_scan").exists():
+        pytest.skip(f"{DATA / 'receipts_scan'} is absent: set COUNTERSIGN_DATA")
+    found = evaluate(DATA / "receipts_scan", "--task", "detect_duplicate")
+    assert found["right"] == found["cases"] == 7
 
 
 def test_no_instruction_in_an_invoice_changes_a_field_or_a_route() -> None:

@@ -124,3 +124,38 @@ def reverse_payment(data: Mapping[str, Any]) -> Payload:
     paid = lookup(data, [CONFIRMED_EFFECT, "payload"]) or pay_invoice(data)
     names = ("vendor_id", "vendor_name", "invoice_number", "amount", "currency")
     return {name: paid.get(name) for name in names} | {"reverses": lookup(data, [CONFIRMED_EFFECT, "ref"])}
+
+
+@action(
+    "erp.reimburse",
+    title="Reimburse the claim",
+    question="Reimburse {employee_name} {amount} {currency} for {shop} on {date}?",
+    required=("employee", "shop", "date", "amount", "currency"),
+)
+def reimburse(data: Mapping[str, Any]) -> Payload:
+    """To whoever handed the receipt in; the amount is the receipt's total as it was approved."""
+    receipt, claim, said = lookup(data, ["read", "receipt"]) or {}, data.get("claim") or {}, data.get("input") or {}
+    return {
+        "employee": claim.get("started_by"),
+        "employee_name": claim.get("started_by_name"),
+        "shop": receipt.get("company"),
+        "date": receipt.get("date"),
+        "receipt_number": receipt.get("receipt_number"),
+        "amount": receipt.get("total"),
+        "currency": receipt.get("currency"),
+        "category": said.get("category"),
+        "purpose": said.get("purpose"),
+    }
+
+
+@action(
+    "erp.reverse_reimbursement",
+    title="Take the reimbursement back",
+    question="Take back from {employee_name} {amount} {currency} for {shop} on {date}?",
+    required=("employee", "amount", "currency"),
+)
+def reverse_reimbursement(data: Mapping[str, Any]) -> Payload:
+    """The reimbursement as it was made, named by the reference it was confirmed under."""
+    made = lookup(data, [CONFIRMED_EFFECT, "payload"]) or reimburse(data)
+    names = ("employee", "employee_name", "shop", "date", "receipt_number", "amount", "currency")
+    return {name: made.get(name) for name in names} | {"reverses": lookup(data, [CONFIRMED_EFFECT, "ref"])}

@@ -41,7 +41,8 @@ CHILD = Path(__file__).with_name("sandbox_child.py")
 class ReadResult(BaseModel):
     """A reading with the pages it was read from and what it took. `needs_ocr`: the document is a picture, and the
     caller asked for no recognition. `quarantined`: malware was found; the file must not be handed out. `starved`: the
-    time was over though the reader had hardly been given any, which tells of the machine and not of the file."""
+    time was over though the reader had hardly been given any, which tells of the machine and not of the file.
+    `image_hash`: of a recognised first page, near for pictures that look alike."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,6 +53,7 @@ class ReadResult(BaseModel):
     needs_ocr: bool = False
     quarantined: bool = False
     starved: bool = False
+    image_hash: str | None = None
     seconds: float = 0.0
     peak_rss_mb: float = 0.0
 

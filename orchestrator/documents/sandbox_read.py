@@ -67,14 +67,17 @@ def _read_scan(data: bytes, content: PdfContent, expected: str, ocr: bool, probl
     if not ocr:
         waiting = Reading(kind=expected, reader="waiting for recognition")  # type: ignore[arg-type]
         return _result(waiting, "application/pdf", content.pages, content.page_count, needs_ocr=True)
+    from .image_hash import perceptual_hash
     from .ocr import recognise
     from .render import page_image
 
-    document, pages, started = open_pdf(data), [], time.process_time()
+    document, pages, started, look = open_pdf(data), [], time.process_time(), None
     for number in range(1, min(content.page_count, OCR_PAGES) + 1):
         if time.process_time() - started > OCR_SECONDS:
             break
-        pages.append(recognise(page_image(document, number, OCR_LONG_SIDE), number))
+        picture = page_image(document, number, OCR_LONG_SIDE)
+        look = look or perceptual_hash(picture)
+        pages.append(recognise(picture, number))
     _refuse_blank(pages)
     reading = _read_pages(pages, expected)
     if expected == "invoice" and time.process_time() - started < OCR_SECONDS:
@@ -85,7 +88,9 @@ def _read_scan(data: bytes, content: PdfContent, expected: str, ocr: bool, probl
         reading.checks.append(Check(id="pages-unread", severity="stop", message=message))
     for page, written in zip(pages, content.pages, strict=False):
         page.hidden = written.hidden
-    return _result(reading, "application/pdf", pages, content.page_count)
+    result = _result(reading, "application/pdf", pages, content.page_count)
+    result.image_hash = look
+    return result
 
 
 def _look_again(reading: Reading, picture_of: "Callable[[int], Image]") -> None:
@@ -115,6 +120,7 @@ def _read_image(data: bytes, media_type: str, expected: str, ocr: bool) -> ReadR
     if not ocr:
         waiting = Reading(kind=expected, reader="waiting for recognition")  # type: ignore[arg-type]
         return _result(waiting, media_type, [], len(pictures), needs_ocr=True)
+    from .image_hash import perceptual_hash
     from .ocr import recognise
 
     started = time.process_time()
@@ -123,7 +129,9 @@ def _read_image(data: bytes, media_type: str, expected: str, ocr: bool) -> ReadR
     reading = _read_pages(pages, expected)
     if expected == "invoice" and time.process_time() - started < OCR_SECONDS:
         _look_again(reading, lambda number: pictures[number - 1])
-    return _result(reading, media_type, pages, len(pictures))
+    result = _result(reading, media_type, pages, len(pictures))
+    result.image_hash = perceptual_hash(pictures[0])
+    return result
 
 
 def _refuse_blank(pages: list[Page]) -> None:

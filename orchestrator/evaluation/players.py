@@ -4,17 +4,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from orchestrator.documents.ubl_orders import Order, read_order, read_receipt_advice
 from orchestrator.documents.xml_safe import Refused
 
 from . import world
 from .playing import AUTO, REFUSE, Played, play
-from .scoring import REFUSED, RIGHT, SHOWN, SILENT, Verdict, count_found, extracted, judge_fields, result_of
+from .scoring import REFUSED, RIGHT, SHOWN, SILENT, Verdict, count_found, extracted, judge_fields, judge_name, result_of
 from .truth import Row, flat
 
-FLOW = "invoice-to-pay"
+PAYING, CLAIMING = "invoice-to-pay", "expense-claim"
 VENDOR = "V-1"
 MAX_SECONDS, MAX_MB = 30, 512
+RINGGIT = "MYR"  # of the receipts whose truth names no currency
 NOT_FIELDS = ("iban_checksum_ok", "order_reference_raw")
 TOLERANCES = {
     "vendor_id": "default",
@@ -33,6 +36,7 @@ class Case:
     row: Row
     file: str
     scenario: str
+    before: tuple[str, ...] = ()
 
     @property
     def data(self) -> bytes:
@@ -53,11 +57,15 @@ class Player:
     furnish: Callable[[Case], None]
     judge: Judge
     cases: Callable[[Row], Iterator[Case]]
+    workflow: str = PAYING
 
     def verdict(self, case: Case, worlds: world.Worlds) -> Verdict:
+        """Files that came before the case's own are played first, in the same world."""
         with worlds.world() as actor:
             self.furnish(case)
-            played = play(FLOW, data=case.data, name=case.name, actor=actor)
+            for file in case.before:
+                play(self.workflow, data=case.row.read(file), name=file.rsplit("/", 1)[-1], actor=actor)
+            played = play(self.workflow, data=case.data, name=case.name, actor=actor)
         return self.judge(case, played)
 
 
@@ -96,6 +104,13 @@ def each_variant(row: Row) -> Iterator[Case]:
         yield Case(f"{row.id}#{short}", row, file, short)
 
 
+def the_last(row: Row) -> Iterator[Case]:
+    """The last file is judged, after the others were played."""
+    *before, last = row.files
+    scenario = "duplicate" if row.truth["duplicate"] else "near miss"
+    yield Case(row.id, row, last, scenario, tuple(before))
+
+
 # The worlds.
 
 
@@ -120,6 +135,14 @@ def as_given(case: Case) -> None:
         source = source_for(data)
         if source:
             world.take_in(source, data, file)
+
+
+def abroad(case: Case) -> None:
+    """Nothing claimed and nothing limited; a rate for the currencies the row is in, since policies compare in one."""
+    fields = case.row.truth["fields"]
+    rows = fields if isinstance(fields, list) else [fields]
+    for currency in {row.get("currency") or RINGGIT for row in rows} - {settings.BASE_CURRENCY}:
+        world.rate(currency, "0.2")
 
 
 def source_for(data: bytes) -> str:
@@ -240,6 +263,27 @@ def like_the_clean_twin(case: Case, played: Played) -> Verdict:
     return verdict_of(case, played, result, played.route, judged=judged)
 
 
+def reimbursed(case: Case, played: Played) -> Verdict:
+    """Reimbursed without a person with shop, day and total right."""
+    truth = case.row.truth["fields"]
+    found = extracted(played)
+    judged = judge_fields({name: truth[name] for name in ("total", "date")}, found)
+    judged["company"] = judge_name(truth["company"], found.get("company"))
+    correct = set(judged.values()) <= {RIGHT}
+    result = result_of(played.route, correct=correct, person_asked=False)
+    return verdict_of(case, played, result, played.route, judged=judged)
+
+
+def told_apart(case: Case, played: Played) -> Verdict:
+    """The second of a true pair is put before a person; a near miss may be, or may pass, and is never refused."""
+    duplicate = case.row.truth["duplicate"]
+    if duplicate or played.route == REFUSE:
+        result = result_of(played.route, correct=False, person_asked=duplicate)
+    else:
+        result = RIGHT
+    return verdict_of(case, played, result, played.route)
+
+
 PLAYERS: Mapping[str, Player] = {
     "read_einvoice": Player(empty, at_the_reading, whole),
     "refuse_or_flag": Player(empty, refused_or_flagged, whole),
@@ -247,4 +291,6 @@ PLAYERS: Mapping[str, Player] = {
     "extract_invoice": Player(empty, on_the_page, each_variant),
     "survive": Player(empty, survived, whole),
     "resist_injection": Player(as_true, like_the_clean_twin, whole),
+    "extract_receipt": Player(abroad, reimbursed, whole, CLAIMING),
+    "detect_duplicate": Player(abroad, told_apart, the_last, CLAIMING),
 }

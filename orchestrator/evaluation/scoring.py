@@ -11,6 +11,7 @@ from .truth import flat, same
 
 RIGHT, SHOWN, SILENT, REFUSED = "right", "shown", "silent", "refused"
 WRONG, MISSING = "wrong", "missing"
+ALIKE = 0.9  # names from here on are the same
 NUMBERED = re.compile(r"\.\d+(?=\.|$)")
 
 
@@ -70,6 +71,24 @@ def judge_fields(truth: Mapping[str, Any], found: Mapping[str, Any], skip: Colle
         lines = {name.split(".")[1] for name in found if name.startswith("lines.")}
         judged |= {f"lines.{number}": WRONG for number in lines if int(number) >= len(truth["lines"])}
     return judged
+
+
+def judge_name(truth: str, found: str | None) -> str:
+    """A name that differs from the true one by at most a tenth of its letters and digits is right."""
+    if not found:
+        return MISSING
+    wanted, given = (re.sub(r"[\W_]+", "", name).upper() for name in (truth, found))
+    return RIGHT if edit_similarity(wanted, given) >= ALIKE else WRONG
+
+
+def edit_similarity(left: str, right: str) -> float:
+    """1 less the edit distance as a share of the longer text."""
+    row = list(range(len(right) + 1))
+    for i, one in enumerate(left, start=1):
+        before, row[0] = row[:], i
+        for j, other in enumerate(right, start=1):
+            row[j] = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (one != other))
+    return 1 - row[-1] / max(len(left), len(right), 1)
 
 
 def result_of(route: str, *, correct: bool, person_asked: bool) -> str:

@@ -6,9 +6,10 @@ connection is exchanged, so that the installation's own database is neither read
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from orchestrator.agents import registry
 from orchestrator.definitions import parse
 from orchestrator.grants import give
 from orchestrator.importing import import_rows, save_rows
-from orchestrator.models import DataSource, Policy
+from orchestrator.models import DataSource, ExchangeRate, Policy
 from orchestrator.sources import READ, account_of
 
 SHIPPED = Path(settings.BASE_DIR) / "orchestrator" / "workflows"
@@ -38,6 +39,8 @@ SOURCES = {
     "receipts": "number",
     "payment-history": "payment_id",
     "tolerances": "vendor_id",
+    "expense-claims": "claim",
+    "expense-rules": "category",
 }
 # A copy lives for seconds and belongs to nobody else: it need not survive a power cut.
 PRAGMAS = "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY;"
@@ -104,12 +107,11 @@ def furnish() -> None:
     """The shipped flows and policies with the quality sample off, empty sources, and every grant that agents need."""
     actor, second = (get_user_model().objects.create_user(name) for name in (ACTOR, f"{ACTOR}-second"))
     flows = [path.read_text() for path in sorted(SHIPPED.glob("*.yaml"))]
-    wanted = {source for agent in registry.all_agents().values() for source in agent.sources}
-    for name, key in (dict.fromkeys(wanted, "id") | SOURCES).items():
-        DataSource.objects.create(name=name, title=name, key_field=key)
+    steps = [step for flow in flows for step in parse(flow, kinds=tuple(settings.STEP_HANDLERS)).steps.values()]
+    make_sources({step.target for step in steps if step.kind == "record"})
     for path in sorted((SHIPPED / "policies").glob("*.yaml")):
         services.save_policy(source=without_sample(path.read_text()), actor=actor, second=second)
-    make_queues(flows)
+    make_queues({step.queue for step in steps})
     for flow in flows:
         services.publish_workflow(source=flow, actor=actor)
     for agent in registry.all_agents().values():
@@ -123,13 +125,19 @@ def without_sample(policy: str) -> str:
     return policy.replace(f"sample_percent: {found.get('sample_percent', 0)}", "sample_percent: 0")
 
 
-def make_queues(flows: list[str]) -> None:
+def make_sources(registers: Collection[str]) -> None:
+    wanted = {source for agent in registry.all_agents().values() for source in agent.sources}
+    for name, key in (dict.fromkeys(wanted, "id") | SOURCES).items():
+        kind = DataSource.Kind.REGISTER if name in registers else DataSource.Kind.TABLE
+        DataSource.objects.create(name=name, title=name, key_field=key, kind=kind)
+
+
+def make_queues(used: Collection[str]) -> None:
     """The queues that flows and rules name. They belong to the app above this one, hence the look-up by name."""
     queue = apps.get_model("reviews", "Queue")
     policy = apps.get_model("reviews", "ReviewPolicy").objects.create(name=ACTOR)
-    steps = [step.queue for flow in flows for step in parse(flow, kinds=tuple(settings.STEP_HANDLERS)).steps.values()]
     targets = Policy.objects.values_list(F("rules__target"), flat=True)
-    named = {*steps, *(target.removeprefix("queue:") for target in targets if (target or "").startswith("queue:"))}
+    named = {*used, *(target.removeprefix("queue:") for target in targets if (target or "").startswith("queue:"))}
     for name in sorted(named - {""}):
         queue.objects.create(name=name, title=name, policy=policy)
 
@@ -143,3 +151,8 @@ def fill(rows: Rows) -> None:
 def take_in(source: str, data: bytes, filename: str) -> None:
     """Imports a file into a source of the world in force."""
     import_rows(source=DataSource.objects.get(name=source), data=data, filename=filename)
+
+
+def rate(currency: str, value: str) -> None:
+    """An exchange rate of the world in force, good for every day."""
+    ExchangeRate.objects.create(currency=currency, rate=value, valid_from=date(2000, 1, 1))

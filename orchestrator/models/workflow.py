@@ -55,6 +55,7 @@ class DataSource(models.Model):
 
     class Kind(models.TextChoices):
         TABLE = "table", "table of rows with a key"
+        REGISTER = "register", "register of what runs have entered, with how each run stands"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.SlugField(max_length=60, unique=True)

@@ -21,6 +21,7 @@ from orchestrator.sources import READ, account_of
 from reviews.models import Queue, ReviewPolicy
 
 from .cases import VENDORS, DemoCase, cases
+from .claims import DemoClaim, claims
 
 SHIPPED = Path(settings.BASE_DIR) / "orchestrator" / "workflows"
 SOURCES = {
@@ -29,7 +30,15 @@ SOURCES = {
     "receipts": ("Goods receipts", "number"),
     "payment-history": ("Payment history", "payment_id"),
     "tolerances": ("Match tolerances", "vendor_id"),
+    "expense-claims": ("Expense claims", "claim"),
+    "expense-rules": ("Expense rules", "category"),
 }
+REGISTERS = ("expense-claims",)
+EXPENSE_RULES = (
+    {"category": "default", "limit": "150.00", "currency": "EUR", "max_age_days": 90},
+    {"category": "meals", "limit": "60.00", "currency": "EUR", "max_age_days": 90},
+    {"category": "lodging", "limit": "180.00", "currency": "EUR", "max_age_days": 90},
+)
 STAFF_MODELS = ("policy", "policyrule", "workflow", "datasource", "exchangerate", "agentaccount", "apitoken")
 READ_ONLY = (
     "run",
@@ -45,11 +54,13 @@ READ_ONLY = (
 QUEUES = {
     "ap-exceptions": ("Invoice exceptions", "standard", ("clerks", "managers", "cfo")),
     "payments-escalation": ("Payments, escalated", "escalated", ("managers", "cfo")),
+    "expenses": ("Expense claims", "standard", ("clerks", "managers", "cfo")),
 }
 
 
 def load() -> dict[str, int]:
-    """Everything the demo needs; a second call adds nothing. Returns counts."""
+    """Everything the demo needs; a second call adds nothing. Returns counts. Receipts are handed in last and left to
+    the workers: recognising them takes seconds each, and nobody should wait for that."""
     ada = people()
     queues(ada)
     sources(ada)
@@ -62,7 +73,13 @@ def load() -> dict[str, int]:
     world(book)
     started = sum(start(case, number) for number, case in enumerate(book))
     work_until_idle()
-    return {"cases": len(book), "started": started, "waiting": Run.objects.filter(status=Run.Status.WAITING).count()}
+    receipts = claims(timezone.now().date())
+    started += sum(hand_in(claim, number) for number, claim in enumerate(receipts))
+    return {
+        "cases": len(book) + len(receipts),
+        "started": started,
+        "waiting": Run.objects.filter(status=Run.Status.WAITING).count(),
+    }
 
 
 @transaction.atomic
@@ -112,12 +129,15 @@ def queues(ada: Any) -> None:
         for group in Group.objects.filter(name__in=groups):
             for codename in ("view_queue", "decide", "reroute"):
                 give(codename, group, queue, actor=ada)
-    Queue.objects.filter(name="ap-exceptions").update(escalates_to=Queue.objects.get(name="payments-escalation"))
+    Queue.objects.filter(name__in=("ap-exceptions", "expenses")).update(
+        escalates_to=Queue.objects.get(name="payments-escalation")
+    )
 
 
 def sources(ada: Any) -> None:
     for name, (title, key) in SOURCES.items():
-        DataSource.objects.get_or_create(name=name, defaults={"title": title, "key_field": key})
+        kind = DataSource.Kind.REGISTER if name in REGISTERS else DataSource.Kind.TABLE
+        DataSource.objects.get_or_create(name=name, defaults={"title": title, "key_field": key, "kind": kind})
     ExchangeRate.objects.get_or_create(
         currency="USD", valid_from=timezone.now().date() - timedelta(days=30), defaults={"rate": "0.92"}
     )
@@ -154,6 +174,7 @@ def world(book: list[DemoCase]) -> None:
         "partial_delivery": "accept",
     }
     fill("tolerances", [tolerances])
+    fill("expense-rules", list(EXPENSE_RULES))
 
 
 def fill(name: str, rows: list[dict[str, Any]]) -> None:
@@ -218,6 +239,16 @@ def start(case: DemoCase, number: int) -> bool:
         key=key,
         deadline=timezone.now() + case.due_in,
     )
+    return True
+
+
+def hand_in(claim: DemoClaim, number: int) -> bool:
+    """Hands in a receipt as the claimant would. False: it was there already."""
+    claimant, key = get_user_model().objects.get(username=claim.by), f"demo/claim-{number}"
+    if Run.objects.filter(started_by=claimant, key=key).exists():
+        return False
+    document = store_document(data=claim.content, name=claim.file, actor=claimant)
+    services.start_run(workflow="expense-claim", input=claim.said, documents=[document], actor=claimant, key=key)
     return True
 
 

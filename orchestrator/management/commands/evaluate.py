@@ -17,6 +17,7 @@ from orchestrator.evaluation.truth import NotADataSet, Row, read_truth
 from orchestrator.evaluation.world import Worlds
 
 BAD_INPUT = 2
+QUIET_SECONDS = 5
 
 
 class Command(BaseCommand):
@@ -62,6 +63,7 @@ class Command(BaseCommand):
 
     def play(self, cases: list[Case], output: Path | None) -> dict[str, Any]:
         summary, started = Summary(), time.monotonic()
+        self.told = started
         with Worlds() as worlds, output.open("w", encoding="utf-8") if output else nullcontext() as lines:
             for number, case in enumerate(cases, start=1):
                 verdict = PLAYERS[case.row.task].verdict(case, worlds)
@@ -71,7 +73,10 @@ class Command(BaseCommand):
         return summary.as_json(time.monotonic() - started)
 
     def tell(self, number: int, total: int, text: str) -> None:
-        if self.stderr.isatty() or number % 10 == 0 or number == total:
+        """Each case on a terminal; elsewhere now and then, so that slow cases are seen to move."""
+        late = time.monotonic() - self.told > QUIET_SECONDS
+        if self.stderr.isatty() or late or number == total:
+            self.told = time.monotonic()
             self.stderr.write(f"{number}/{total} {text}")
             sys.stderr.flush()
 

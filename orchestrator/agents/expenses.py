@@ -1,0 +1,198 @@
+"""Agents of expense claims: read the receipt, look for the same one among the claims, hold it against the rules."""
+
+from collections.abc import Iterable
+from datetime import date
+from math import ceil
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from orchestrator.documents.page_store import read_stored
+from orchestrator.documents.reading import Check, Reading
+
+from .base import AgentContext, OpenDocument, Permanent, Result, agent, quote
+from .expenses_differences import (
+    DECISIVE,
+    claim_difference,
+    claim_differences,
+    fingerprint_of,
+    known_claims,
+    reading_differences,
+)
+from .expenses_model import Claimed, Receipt, receipt_of
+from .findings import Discrepancy
+
+SHOWN = 5  # earlier claims told of; more would be the same story
+
+
+class ReadInput(BaseModel):
+    input: Claimed
+
+
+class ReadReport(BaseModel):
+    """`receipt` is what later steps use and people correct; `reading` tells how it was found. `stops` counts the checks
+    that put the case before a person, `peak_rss_mb` what reading took. What is quarantined must not be handed out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    document: str | None
+    sha256: str = ""
+    image_hash: str | None = None
+    readable: bool
+    refusal: str = ""
+    receipt: Receipt
+    reading: Reading
+    checks: list[Check] = []
+    stops: int = 0
+    discrepancies: list[Discrepancy] = []
+    pages: int = 1
+    quarantined: bool = False
+    peak_rss_mb: int = 0
+
+
+@agent("expenses.read", version="1", lane="ocr")
+def read(case: ReadInput, ctx: AgentContext) -> Result[ReadReport]:
+    """Reads the receipt. One that cannot be read is an answer too: refused, with the reason."""
+    document = ctx.document("receipt")
+    if document is None:
+        raise Permanent("receipt: the run has no document in the role 'receipt'; start it with one")
+    result = read_stored(document, expected="receipt")
+    reading, receipt = result.reading, receipt_of(result.reading, case.input)
+    differences = list(reading_differences(reading, receipt))
+    report = ReadReport(
+        document=str(document.id),
+        sha256=document.sha256,
+        image_hash=result.image_hash,
+        readable=reading.refusal is None,
+        refusal=reading.refusal or "",
+        receipt=receipt,
+        reading=reading,
+        checks=reading.checks,
+        stops=sum(found.severity == "stop" for found in differences),
+        discrepancies=differences,
+        pages=result.page_count or 1,
+        quarantined=result.quarantined,
+        peak_rss_mb=ceil(result.peak_rss_mb),
+    )
+    return Result(report, reading.confidence, _rationale(report), evidence_of(document, reading))
+
+
+def evidence_of(document: OpenDocument, reading: Reading) -> list[dict[str, Any]]:
+    """Where the values a reimbursement hangs on stand on the receipt."""
+    found = [reading.fields[name] for name in (*DECISIVE, "receipt_number") if name in reading.fields]
+    return [quote(document, passage) for value in found for passage in value.passages[:1]]
+
+
+def _rationale(report: ReadReport) -> str:
+    receipt = report.receipt
+    if report.refusal:
+        return report.refusal
+    amount = f"{receipt.total or 'no total'} {receipt.currency or ''}".strip()
+    return f"{receipt.company or 'An unknown shop'} on {receipt.date or 'an unknown day'}: {amount}."
+
+
+class Read(BaseModel):
+    """What later steps use of the reading."""
+
+    receipt: Receipt
+    sha256: str = ""
+    image_hash: str | None = None
+
+
+class DuplicateInput(BaseModel):
+    read: Read
+
+
+class DuplicateReport(BaseModel):
+    """`duplicates` and `near_misses` count earlier claims that stand; those that were refused are only told of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    duplicates: int = 0
+    near_misses: int = 0
+    discrepancies: list[Discrepancy] = []
+
+
+@agent("expenses.find_duplicates", version="1", sources=["expense-claims"])
+def find_duplicates(case: DuplicateInput, ctx: AgentContext) -> Result[DuplicateReport]:
+    """Against every claim entered before this one, whether it was reimbursed, waits, or is still under way."""
+    register, receipt = ctx.source("expense-claims"), case.read.receipt
+    mine = fingerprint_of(
+        receipt.model_dump() | {"sha256": case.read.sha256, "image": case.read.image_hash},
+    )
+    own = register.get(str(ctx.run_id))
+    searches = {"sha256": case.read.sha256, "total": receipt.total, "date": receipt.date}
+    rows = [row for field, value in searches.items() if value for row in register.find(**{field: value})]
+    others = others_than(str(ctx.run_id), rows)
+    found = list(known_claims(mine, others, before=own["entry"] if own else None))
+    report = DuplicateReport(
+        duplicates=sum(kind == "duplicate_receipt" for kind, _ in found),
+        near_misses=sum(kind == "near_miss" for kind, _ in found),
+        discrepancies=[claim_difference(kind, row, mine, receipt) for kind, row in found[:SHOWN]],
+    )
+    compared = [mine.company, mine.date, mine.total, mine.sha256, mine.number or mine.time, mine.image]
+    return Result(report, sum(map(bool, compared)) / len(compared), _compared(report, len(others)))
+
+
+def others_than(run_id: str, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each claim once, without this one."""
+    return list({row["claim"]: row for row in rows if row["claim"] != run_id}.values())
+
+
+def _compared(report: DuplicateReport, others: int) -> str:
+    if report.discrepancies:
+        return " ".join(found.message for found in report.discrepancies)
+    return f"Compared with {others} claims of the same day or amount: none is for this receipt."
+
+
+class Handed(BaseModel):
+    """What later steps use of the entry in the register."""
+
+    started_on: date
+
+
+class RulesInput(BaseModel):
+    input: Claimed
+    read: Read
+    claim: Handed
+
+
+class RulesReport(BaseModel):
+    """`allowed` is what may be reimbursed for a receipt of the category: its limit, or all of it where it has none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    checked: bool = True
+    category: str
+    limited: bool = False
+    allowed: str | None = None
+    allowed_currency: str | None = None
+    discrepancies: list[Discrepancy] = []
+    stops: int = 0
+
+
+@agent("expenses.check_rules", version="1", sources=["expense-rules"])
+def check_rules(case: RulesInput, ctx: AgentContext) -> Result[RulesReport]:
+    """What was claimed against the receipt, its age, and the limit of its category."""
+    rules = ctx.source("expense-rules")
+    wanted = case.input.category.strip().lower()
+    rule = (rules.get(wanted) if wanted else None) or rules.get("default") or {}
+    age = rule.get("max_age_days")
+    found = claim_differences(case.read.receipt, case.input, case.claim.started_on, int(age) if age else None)
+    differences, limited = list(found), bool(rule.get("limit"))
+    report = RulesReport(
+        category=str(rule.get("category") or wanted or "default"),
+        limited=limited,
+        allowed=rule.get("limit") if limited else case.read.receipt.total,
+        allowed_currency=rule.get("currency") if limited else case.read.receipt.currency,
+        discrepancies=differences,
+        stops=sum(difference.severity == "stop" for difference in differences),
+    )
+    return Result(report, 1.0, _held(report))
+
+
+def _held(report: RulesReport) -> str:
+    if report.discrepancies:
+        return " ".join(found.message for found in report.discrepancies)
+    limit = f"up to {report.allowed} {report.allowed_currency}" if report.limited else "without a limit"
+    return f"Held against the rules for {report.category}: {limit}."
