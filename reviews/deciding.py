@@ -221,7 +221,9 @@ def _insert(vote: Approval) -> None:
     try:
         vote.save(force_insert=True)
     except IntegrityError:
-        raise NonceTaken from None
+        if Approval.objects.filter(nonce=vote.nonce).exists():
+            raise NonceTaken from None
+        raise
 
 
 def _repeated(earlier: Approval, review: Review, actor: Any) -> dict[str, Any] | ReviewError:
