@@ -147,6 +147,8 @@ DOCUMENTS_PER_DAY = env.int("DOCUMENTS_PER_DAY", default=5_000)  # of one person
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 DATA_UPLOAD_MAX_NUMBER_FILES = 500  # of one request; the form that takes several files says its own limit
 BASE_CURRENCY = env("BASE_CURRENCY", default="EUR")
+SUBMISSIONS_PER_MINUTE = env.int("SUBMISSIONS_PER_MINUTE", default=1200)
+DECISIONS_PER_MINUTE = env.int("DECISIONS_PER_MINUTE", default=90)
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
 ERP_BASE_URL = env("ERP_BASE_URL", default="")
 

@@ -196,12 +196,14 @@ def release_review(request: Request, review_id: UUID) -> dict[str, Any]:
     return summary(get_review(request, review_id))
 
 
-@router.post("/{uuid:review_id}/decide", response={200: Decided} | refusals(400, 403, 404, 409, 413, 415, 422))
+@router.post("/{uuid:review_id}/decide", response={200: Decided} | refusals(400, 403, 404, 409, 413, 415, 422, 429))
 def decide_review(request: Request, review_id: UUID, body: DecideReview) -> dict[str, Any]:
     """Records your answer. 409 `stale` carries the difference to what you saw, `already_decided` the outcome."""
     people_only(request)
+    review = get_review(request, review_id)
+    services.keep_pace(review_id=review.pk, actor=request.user)
     return services.decide(
-        review_id=get_review(request, review_id).pk,
+        review_id=review.pk,
         actor=request.user,
         **body.model_dump(),
     )

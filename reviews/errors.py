@@ -39,6 +39,15 @@ class Invalid(ReviewError):
         return {**super().as_json(), "errors": [{"field": field, "message": words} for field, words in self.errors]}
 
 
+class TooFast(NotAllowed):
+    """More answers within a minute than one person can have thought about."""
+
+    code, status = "too_many_requests", 429
+
+    def __init__(self, most: int):
+        super().__init__("pace", f"You have given {most} answers within a minute; nothing was recorded. Wait a moment.")
+
+
 class Conflict(ReviewError):
     """Somebody or something else was first; the message says what happened."""
 

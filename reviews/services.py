@@ -11,6 +11,7 @@ from .claiming import ask_to_take_over, claim, hand_over, reassign, regroup, rel
 from .deciding import decide, outcome_of
 from .models import Queue
 from .opening import open_review
+from .pace import keep_pace
 from .presence import beat
 from .revealing import reveal
 from .snoozing import snooze, wake
@@ -27,6 +28,7 @@ __all__ = [
     "comment",
     "decide",
     "hand_over",
+    "keep_pace",
     "open_review",
     "outcome_of",
     "queue_names",

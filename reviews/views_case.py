@@ -154,6 +154,7 @@ def decide(request: Request, task: UUID) -> HttpResponse:
     review = newest_review(request.user, task)
     answer = Answer.of(request.POST.dict())
     try:
+        services.keep_pace(review_id=review.pk, actor=request.user)
         result = services.decide(
             review_id=round_seen(review, seen),
             actor=request.user,

@@ -135,7 +135,7 @@ def test_an_auditor_reads_and_decides_nothing(everybody, review):
     assert (refused.status_code, refused.json()["rule"]) == (403, "queue")
 
 
-def test_an_agents_token_decides_nothing(everybody, review):
+def test_p09_an_agents_token_decides_nothing(everybody, review):
     agent = account_of("cast.check").user
     assert AgentAccount.objects.filter(user=agent).exists()
     caller = Caller(agent)

@@ -84,7 +84,7 @@ def test_the_same_key_and_body_give_the_same_run(caller):
 
 
 @pytest.mark.parametrize("change", [{"input": {"works_at": 1}}, {"subject": "another"}, {"workflow": "papers"}])
-def test_another_body_under_the_same_key_is_refused_and_nothing_is_started(caller, change):
+def test_p06_another_body_under_the_same_key_is_refused_and_nothing_is_started(caller, change):
     key = {"Idempotency-Key": "order-4711"}
     caller.post("runs", {"workflow": "simple", "input": {}}, **key)
     document = {"documents": [caller.upload().json()["id"]]} if "workflow" in change else {}
@@ -111,20 +111,20 @@ def test_input_that_does_not_fit_the_schema_is_refused_by_field(caller):
 @pytest.mark.parametrize(
     "extra", [{"status": "succeeded"}, {"started_by": 1}, {"policy_version": str(uuid4())}, {"documents": "all"}]
 )
-def test_a_field_nobody_may_set_is_refused(caller, extra):
+def test_p02_a_field_nobody_may_set_is_refused(caller, extra):
     refused = caller.post("runs", {"workflow": "simple", **extra})
     assert refused.status_code == 422
     assert fields(refused) == [next(iter(extra))]
     assert not Run.objects.exists()
 
 
-def test_a_workflow_somebody_may_not_start_is_like_one_that_does_not_exist(outsider, requester):
+def test_p01_a_workflow_somebody_may_not_start_is_like_one_that_does_not_exist(outsider, requester):
     answers = [outsider.post("runs", {"workflow": name}) for name in ("simple", "nothing")]
     assert [answer.status_code for answer in answers] == [404, 404]
     assert answers[0].json() == answers[1].json()
 
 
-def test_a_run_of_somebody_else_is_like_one_that_does_not_exist(caller, outsider):
+def test_p01_a_run_of_somebody_else_is_like_one_that_does_not_exist(caller, outsider):
     run = caller.post("runs", {"workflow": "simple"}).json()["id"]
     for call in (outsider.get, outsider.post):
         for path in ("runs/{}", "runs/{}/cancel"):
@@ -150,7 +150,7 @@ def test_a_document_fills_the_field_that_takes_one_and_the_rest_are_attached(cal
     }
 
 
-def test_a_document_of_somebody_else_can_be_neither_seen_nor_used(caller, outsider):
+def test_p01_a_document_of_somebody_else_can_be_neither_seen_nor_used(caller, outsider):
     theirs = outsider.upload().json()["id"]
     assert caller.get(f"documents/{theirs}").status_code == 404
     for body in ({"documents": [theirs]}, {"input": {"document": theirs}}):
@@ -223,7 +223,7 @@ def test_runs_are_filtered_by_status_workflow_and_subject(caller):
     "query",
     ["status=done", "colour=red", "status=running&status=failed", "cursor=abc", "limit=0", "limit=9999", "subject=%00"],
 )
-def test_a_list_refuses_what_it_does_not_understand(caller, query):
+def test_p05_a_list_refuses_what_it_does_not_understand(caller, query):
     refused = caller.client.get(f"/api/v1/runs?{query}", headers=caller.headers())
     assert refused.status_code == 422
     assert fields(refused) == [query.partition("=")[0]]

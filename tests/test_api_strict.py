@@ -44,12 +44,12 @@ def unauthenticated(response) -> bool:
 
 
 @pytest.mark.parametrize("secret", ["", "cs_unknown", "eyJhbGciOiJub25lIn0.e30.", "x" * 5000, "ü"])
-def test_a_call_without_a_token_that_is_known_is_refused(db, secret):
+def test_p08_a_call_without_a_token_that_is_known_is_refused(db, secret):
     assert unauthenticated(Caller(secret=secret).get("runs"))
     assert unauthenticated(Caller(secret=secret).post("runs", {}))
 
 
-def test_a_token_that_was_revoked_or_has_expired_is_refused(user):
+def test_p08_a_token_that_was_revoked_or_has_expired_is_refused(user):
     secret, token = issue_token(user=user, actor=SYSTEM)
     assert Caller(secret=secret).get("runs").status_code == 200
     assert revoke_token(token=token, actor=SYSTEM)
@@ -102,7 +102,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_body_that_can_be_misread_is_refused(caller, body):
+def test_p03_a_body_that_can_be_misread_is_refused(caller, body):
     refused = caller.raw("runs", body)
     assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
     assert not Run.objects.exists()
@@ -123,20 +123,20 @@ def test_a_body_that_can_be_misread_is_refused(caller, body):
         (None, "body"),
     ],
 )
-def test_a_value_of_another_type_is_refused_by_field(caller, body, blamed):
+def test_p04_a_value_of_another_type_is_refused_by_field(caller, body, blamed):
     refused = caller.post("runs", body)
     assert refused.status_code == 422
     assert fields(refused) == [blamed]
 
 
-def test_another_media_type_or_a_compressed_body_is_refused(caller):
+def test_p11_another_media_type_or_a_compressed_body_is_refused(caller):
     body = b'{"workflow": "simple"}'
     for media_type in ("text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"):
         assert caller.raw("runs", body, media_type).status_code == 415
     assert caller.raw("runs", body, **{"Content-Encoding": "gzip"}).status_code == 415
 
 
-def test_a_body_that_is_too_large_is_refused(caller):
+def test_p03_a_body_that_is_too_large_is_refused(caller):
     refused = caller.post("runs", {"workflow": "simple", "input": {"note": "x" * 3_000_000}})
     assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
 
@@ -144,7 +144,7 @@ def test_a_body_that_is_too_large_is_refused(caller):
 @pytest.mark.parametrize(
     "path", ["nothing", "runs/", "runs/1", "runs/%2e%2e/trail", "runs//cancel", "runs.", "", "Runs"]
 )
-def test_an_address_that_is_not_there_is_a_404_in_the_same_form(caller, path):
+def test_p12_an_address_that_is_not_there_is_a_404_in_the_same_form(caller, path):
     missing = caller.get(path)
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
 
@@ -156,7 +156,7 @@ def test_a_method_that_is_not_taken_is_a_405_in_the_same_form(caller):
 
 
 @pytest.mark.parametrize("text", ["'; DROP TABLE orchestrator_run; --", '" OR 1=1', "%' OR '1'='1", "subject\\'"])
-def test_sql_in_a_text_is_a_text(caller, text):
+def test_p13_sql_in_a_text_is_a_text(caller, text):
     assert caller.post("runs", {"workflow": "simple", "subject": text}).json()["subject"] == text
     assert len(caller.get("runs", subject=text).json()["items"]) == 1
     assert caller.get("runs", workflow=text).json()["items"] == []
@@ -164,7 +164,7 @@ def test_sql_in_a_text_is_a_text(caller, text):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_fifty_calls_at_once_with_one_key_start_one_run(user, caller):
+def test_p07_fifty_calls_at_once_with_one_key_start_one_run(user, caller):
     from concurrent.futures import ThreadPoolExecutor
 
     def call(_):

@@ -76,7 +76,7 @@ def test_a_condition_means_what_it_says(source, fired):
 @pytest.mark.parametrize(
     ("minor", "fired"), [(999_999, False), (1_000_000, False), (1_000_001, True), (-1_000_001, False)]
 )
-def test_over_ten_thousand_begins_one_cent_above(minor, fired):
+def test_w04_over_ten_thousand_begins_one_cent_above(minor, fired):
     """W04: 9,999.99, 10,000.00, 10,000.01 and a negative amount."""
     assert fires("amount_base > 10,000.00", amount_base=minor) is fired
 
@@ -163,14 +163,14 @@ def test_a_refusal_says_what_to_change(source, message):
         "x" * 1_000_000,
     ],
 )
-def test_what_is_no_condition_is_refused_at_once(source):
+def test_w02_what_is_no_condition_is_refused_at_once(source):
     """W02: no attributes, no lambda, no comprehension of Python, no powers; bounded in size and depth."""
     started = time.process_time()
     refusal(source)
     assert time.process_time() - started < 1
 
 
-def test_bombs_end_soon_and_count_as_an_error():
+def test_w02_bombs_end_soon_and_count_as_an_error():
     """W02: nested loops hit the iteration budget; a pattern that defeats backtracking runs in linear time."""
     nested = "tags.all(a, tags.all(b, tags.all(c, tags.all(d, a == b || c == d || true))))"
     started = time.process_time()

@@ -216,7 +216,7 @@ def test_what_was_sent_before_a_cancellation_is_pursued_and_then_taken_back(outs
     assert (run.status, outside.kinds()) == ("cancelled", ["test.reserve", "test.unbook"])
 
 
-def test_a_late_answer_is_noted_and_another_reference_is_an_incident(outside, traveller):
+def test_h08_a_late_answer_is_noted_and_another_reference_is_an_incident(outside, traveller):
     services.publish_workflow(source=JOURNEY, actor=traveller)
     run = services.start_run(workflow="journey", input={}, actor=traveller)[0]
     while not (held := engine.claim("effects", 1)):

@@ -39,7 +39,7 @@ def outside(settings):
         "[fe80::1]", "[fc00::1]", "224.0.0.1", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "255.255.255.255",
     ],
 )  # fmt: skip
-def test_addresses_that_are_not_public_are_refused_before_anything_is_sent(host):
+def test_h01_addresses_that_are_not_public_are_refused_before_anything_is_sent(host):
     with pytest.raises((AddressRefused, NoAnswer), match=r"public Internet|not known"):
         call("GET", f"https://{host}/", headers={})
 
@@ -52,7 +52,7 @@ def test_addresses_that_are_not_public_are_refused_before_anything_is_sent(host)
         "https://example.org:99999/",
     ],
 )  # fmt: skip
-def test_schemes_ports_and_credentials_that_are_not_listed_are_refused(url):
+def test_h04_schemes_ports_and_credentials_that_are_not_listed_are_refused(url):
     with pytest.raises(AddressRefused):
         call("GET", url, headers={})
 
@@ -66,7 +66,7 @@ def test_only_the_exact_origin_of_the_operator_is_trusted(outside, settings):
         call("GET", f"https://127.0.0.1:{port}/", headers={})
 
 
-def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch):
+def test_h02_the_connection_goes_to_the_address_that_was_checked(monkeypatch):
     """A name that is public when asked first and private when asked again: it is asked once."""
     answers = iter([[(2, 1, 6, "", ("93.184.216.34", 443))], [(2, 1, 6, "", ("127.0.0.1", 443))]])
     asked, connected = [], []
@@ -113,14 +113,14 @@ GZIPPED = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r
 
 
 @pytest.mark.parametrize("raw", [ENDLESS, FLOOD, GZIPPED, b"", b"no http"])
-def test_answers_are_capped_and_never_unpacked(settings, raw):
+def test_h05_answers_are_capped_and_never_unpacked(settings, raw):
     with raw_server(lambda connection: connection.sendall(raw)) as url:
         settings.ERP_BASE_URL = url
         with pytest.raises(NoAnswer):
             call("GET", f"{url}/", headers={})
 
 
-def test_a_slow_answer_ends_at_the_deadline_of_the_whole_request(settings):
+def test_h05_a_slow_answer_ends_at_the_deadline_of_the_whole_request(settings):
     with raw_server(drip) as url:
         settings.ERP_BASE_URL = url
         started = time.monotonic()
@@ -129,7 +129,7 @@ def test_a_slow_answer_ends_at_the_deadline_of_the_whole_request(settings):
         assert time.monotonic() - started < 2
 
 
-def test_a_self_signed_certificate_is_refused_even_for_the_operators_host(settings, outside):
+def test_h06_a_self_signed_certificate_is_refused_even_for_the_operators_host(settings, outside):
     settings.ERP_BASE_URL = outside.url.replace("http:", "https:")
     with pytest.raises(NoAnswer):
         call("GET", settings.ERP_BASE_URL, headers={})
@@ -160,7 +160,7 @@ def test_nobody_listening_is_in_doubt_and_an_address_that_may_not_be_reached_is_
 
 
 @pytest.mark.django_db
-def test_no_part_of_the_address_is_in_errors_or_logs(settings, caplog):
+def test_h09_no_part_of_the_address_is_in_errors_or_logs(settings, caplog):
     caplog.set_level(logging.INFO)
     settings.ERP_BASE_URL = "http://127.0.0.1:9/secret-token"
     reply = HttpConnector().send(SENT)
@@ -174,7 +174,7 @@ def checked(capsys):
 
 
 @pytest.mark.django_db
-def test_an_outside_that_keeps_its_promise_is_of_class_k(outside, capsys):
+def test_h12_an_outside_that_keeps_its_promise_is_of_class_k(outside, capsys):
     call_command("check_connector", "--json")
     found = json.loads(capsys.readouterr().out)
     assert (found["class"], all(row["ok"] for row in found["findings"])) == ("K", True)
@@ -183,9 +183,27 @@ def test_an_outside_that_keeps_its_promise_is_of_class_k(outside, capsys):
 
 
 @pytest.mark.django_db
-def test_an_outside_that_books_the_same_key_twice_is_not_repeated_any_more(outside, capsys):
+def test_h12_an_outside_that_books_the_same_key_twice_is_not_repeated_any_more(outside, capsys):
     outside.deduplicates = False
     found, code = checked(capsys)
     assert (found["class"], code) == ("Q", 1)
     assert HttpConnector().klass == "Q"
     assert ConnectorCheck.objects.get().detail[1]["found"] == "201 with the same ref"
+
+
+def test_h03_a_redirect_is_an_answer_and_never_followed(outside):
+    outside.modes = ["redirect"]
+    answer = call("POST", f"{outside.url}/effects/test.book", headers={}, body=json.dumps({"payload": {}}).encode())
+    assert answer.status == 302
+    assert outside.calls == [("POST", "/effects/test.book")]
+    assert isinstance(HttpConnector().send(SENT), Confirmed)
+
+
+def test_h10_what_may_not_be_reached_and_what_does_not_answer_tell_no_port_apart(settings):
+    """There is no test button: check_connector is a command, and what it says names no part of the address."""
+    said = set()
+    for port in (22, 80, 6379, 9):
+        with pytest.raises(AddressRefused) as refused:
+            call("GET", f"https://127.0.0.1:{port}/", headers={})
+        said.add(str(refused.value))
+    assert len(said) == 1

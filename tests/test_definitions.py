@@ -164,7 +164,7 @@ def test_the_input_shorthand_is_json_schema():
         ("", "", "a workflow is a map"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named_with_its_path(text, path, message):
+def test_w01_what_is_wrong_is_named_with_its_path(text, path, message):
     assert message in objections(text)[path]
 
 
@@ -173,7 +173,7 @@ def test_all_objections_come_at_once():
     assert set(found) == {"deadline", "facts.vendor_flagged", "steps.read.timeout"}
 
 
-def test_more_steps_than_allowed_are_refused():
+def test_w01_more_steps_than_allowed_are_refused():
     assert "201 steps" in objections(flow(*(f"s{n}: {{agent: x}}" for n in range(201))))["steps"]
     assert "larger than 128 KB" in objections(flow(*(f"s{n}: {{agent: xxxxxxx}}" for n in range(10_000))))[""]
 
@@ -205,7 +205,7 @@ def test_two_hundred_steps_in_a_row_are_read_at_once():
         ("a: x\n---\nb: y", "another document"),
     ],
 )  # fmt: skip
-def test_yaml_that_does_more_than_it_says_is_refused(text, message):
+def test_w07_yaml_that_does_more_than_it_says_is_refused(text, message):
     started = time.process_time()
     with pytest.raises(DefinitionError) as caught:
         parse(text)
@@ -337,6 +337,6 @@ def test_a_definition_that_fits_the_catalog_has_no_objections():
         (INVOICE, {"policies": {"payments": {"line_count": "float"}}}, "facts.line_count", "supplies int"),
     ],
 )  # fmt: skip
-def test_what_the_catalog_does_not_know_is_named(text, changes, path, message):
+def test_w08_what_the_catalog_does_not_know_is_named(text, changes, path, message):
     found = dict(check_catalog(parse(text), catalog(**changes)))
     assert message in found[path]

@@ -49,12 +49,12 @@ def test_a_case_that_no_rule_minds_goes_the_otherwise_way():
     assert judge(policy(otherwise="review")).route == "review"
 
 
-def test_without_an_otherwise_row_silence_means_review():
+def test_w05_without_an_otherwise_row_silence_means_review():
     """W05."""
     assert evaluate_policy(PolicySet("p", 1, FACTS, SHIPPED), typed(CASE, FACTS)).route == "review"
 
 
-def test_the_strictest_of_several_rules_wins_and_all_their_levels_count():
+def test_w05_the_strictest_of_several_rules_wins_and_all_their_levels_count():
     """W05."""
     evaluation = judge(policy(), amount_base=6_000_000, flagged=True)
     assert (evaluation.route, evaluation.fired) == ("pause", ("over_50k", "flagged_vendor"))
@@ -78,7 +78,7 @@ def test_a_rule_waits_for_the_steps_that_give_its_facts():
 
 
 @pytest.mark.parametrize("bad", [None, float("nan"), "high", True])
-def test_a_finished_fact_without_a_usable_value_means_review(bad):
+def test_w03_a_finished_fact_without_a_usable_value_means_review(bad):
     """W03."""
     evaluation = judge(policy(), score=bad)
     assert states(evaluation)["unsure"] == "error"
@@ -100,7 +100,7 @@ def test_values_that_nobody_checked_are_checked_again():
     }
 
 
-def test_an_expression_that_fails_means_review():
+def test_w03_an_expression_that_fails_means_review():
     assert judge(policy(Rule("r", "10 / (lines - 3) > 1", "reject"))).route == "review"
 
 
@@ -250,7 +250,7 @@ def test_facts_are_read_from_the_case_with_their_types():
         ({"payable": 1.5, "currency": "EUR"}, "no decimal amount"),
     ],
 )
-def test_an_amount_that_cannot_be_told_is_a_problem_and_so_a_review(read, problem):
+def test_w04_an_amount_that_cannot_be_told_is_a_problem_and_so_a_review(read, problem):
     """W04: another currency."""
     sources = {"amount_base": FactSource("amount_base", "read", ("payable",), "money", "read", ("currency",))}
     facts = gather(sources, {"amount_base": "money"}, data={"read": read}, finished_steps={"read"})

@@ -108,7 +108,7 @@ def test_an_event_that_came_before_anybody_waited_is_kept(actor, client, hook):
     assert start(actor, WAIT, when="R-1").status == "succeeded"
 
 
-def test_an_event_for_a_run_that_has_ended_changes_nothing(actor, client, hook):
+def test_h08_an_event_for_a_run_that_has_ended_changes_nothing(actor, client, hook):
     run = start(actor, WAIT, when="R-1")
     services.cancel_run(run_id=run.pk, actor=actor, reason="no longer needed")
     assert send(client, hook, {"subject": "R-1"}).status_code == 202

@@ -80,7 +80,7 @@ OTHER = "whsec_" + base64.b64encode(b"x" * 32).decode()
         {"signed": b'{"subject": "o-2"}'},
     ],
 )
-def test_what_is_not_properly_signed_changes_nothing(client, hook, changed):
+def test_h07_what_is_not_properly_signed_changes_nothing(client, hook, changed):
     answer = post(client, hook, **changed)
     assert (answer.status_code, answer.json()["code"]) == (401, "not_accepted")
     assert not Run.objects.exists()
@@ -88,7 +88,7 @@ def test_what_is_not_properly_signed_changes_nothing(client, hook, changed):
     assert Event.objects.filter(kind="webhook.refused").count() == 1
 
 
-def test_a_replayed_id_is_refused_and_starts_nothing(client, hook):
+def test_h07_a_replayed_id_is_refused_and_starts_nothing(client, hook):
     assert post(client, hook).status_code == 202
     assert post(client, hook).status_code == 401
     assert Run.objects.count() == 1
@@ -126,7 +126,7 @@ def test_a_body_that_is_too_long_is_refused(client, hook):
     assert post(client, hook, b'{"a": "' + b"x" * 300_000 + b'"}').status_code == 413
 
 
-def test_templates_in_a_body_stay_text(client, hook):
+def test_h11_templates_in_a_body_stay_text(client, hook):
     body = json.dumps({"subject": "{{ settings.SECRET_KEY }}${x}", "data": {"count": 1}}).encode()
     assert post(client, hook, body).status_code == 202
     assert HookDelivery.objects.get().correlation == "{{ settings.SECRET_KEY }}${x}"
@@ -205,7 +205,7 @@ def test_after_the_last_pause_a_delivery_is_given_up(actor, endpoint):
     assert WebhookDelivery.objects.get().status == "failed"
 
 
-def test_an_endpoint_inside_the_house_is_refused_without_a_request(actor, endpoint):
+def test_h01_an_endpoint_inside_the_house_is_refused_without_a_request(actor, endpoint):
     WebhookEndpoint.objects.update(kinds=["run.started"], url="https://169.254.169.254/latest")
     play(actor)
     webhooks_out.sweep()
@@ -224,3 +224,16 @@ def test_deliveries_are_read_only_in_the_admin_and_secrets_are_not_shown_again(a
     assert b'name="_save"' not in page.content
     shown = admin_client.get(reverse("admin:orchestrator_webhookendpoint_change", args=[endpoint.pk]))
     assert endpoint.secret.encode() not in shown.content
+
+
+def test_h09_no_secret_is_in_the_trail_the_logs_or_what_others_are_told(client, hook, actor, endpoint, caplog):
+    caplog.set_level("DEBUG")
+    post(client, hook)
+    post(client, hook, secret=OTHER)
+    webhooks_out.sweep()
+    webhooks_out.deliver()
+    sinks = [bytes(event.body).decode() for event in Event.objects.all()]
+    sinks += [caplog.text, *WebhookDelivery.objects.values_list("body", flat=True)]
+    sinks += WebhookDelivery.objects.values_list("answer", flat=True)
+    for secret in (hook.secret, endpoint.secret):
+        assert not any(secret.removeprefix("whsec_") in text for text in sinks)

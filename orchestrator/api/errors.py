@@ -11,6 +11,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from orchestrator import services
+from orchestrator.pacing import RETRY_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ def refusal(status: int, body: dict[str, Any]) -> HttpResponse:
     response = JsonResponse(body, status=status)
     if status == 401:
         response["WWW-Authenticate"] = "Bearer"  # RFC 6750, section 3
+    if status == 429:
+        response["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 

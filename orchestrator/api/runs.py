@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.urls import reverse
@@ -13,6 +14,7 @@ from orchestrator import services
 from orchestrator.http import Request
 from orchestrator.models import Document, Run, Workflow
 from orchestrator.models.run import RunStatus
+from orchestrator.pacing import RETRY_SECONDS, is_too_fast
 from orchestrator.permissions import get_visible_or_404, may, visible, visible_runs
 from orchestrator.pinned import definition_of
 from orchestrator.run_document import run_document, run_summary
@@ -26,9 +28,10 @@ Key = Annotated[str, Header(alias="Idempotency-Key", max_length=200, pattern=r"^
 ROWS = ("version__workflow", "started_by")
 
 
-@router.post("", response={201: RunShape, 200: RunShape} | refusals(400, 404, 413, 415, 422))
+@router.post("", response={201: RunShape, 200: RunShape} | refusals(400, 404, 413, 415, 422, 429))
 def start_run(request: Request, response: HttpResponse, body: StartRun, key: Key = "") -> Status[Any]:
     """Starts a run. The same `Idempotency-Key` with the same body gives the same run (200); with another body, 422."""
+    keep_pace(request.user)
     workflow = get_startable(request.user, body.workflow)
     documents = get_documents(request.user, body.documents)
     named = named_documents(definition_of(workflow.current_id).input, body.input)
@@ -43,6 +46,14 @@ def start_run(request: Request, response: HttpResponse, body: StartRun, key: Key
     )
     response["Location"] = reverse("api-1:get_run", args=[run.pk])
     return Status(201 if created else 200, run_document(get_run_row(request.user, run.pk)))
+
+
+def keep_pace(user: Any) -> None:
+    most = settings.SUBMISSIONS_PER_MINUTE
+    if is_too_fast(user, ["run.started"], most):
+        raise ApiError(
+            429, f"You have started {most} runs within a minute. Send this again in {RETRY_SECONDS} seconds."
+        )
 
 
 def get_startable(user: Any, name: str) -> Workflow:

@@ -2,6 +2,7 @@
 
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
@@ -15,6 +16,7 @@ from orchestrator.documents.store import DocumentRefused, shown_name, store_docu
 from orchestrator.forms import StartForm
 from orchestrator.http import Request
 from orchestrator.models import Document, Run, Workflow
+from orchestrator.pacing import is_too_fast
 from orchestrator.permissions import granted, may
 from orchestrator.pinned import definition_of
 
@@ -37,6 +39,8 @@ def start(request: Request, name: str) -> HttpResponse:
         raise Http404
     definition = definition_of(workflow.current_id)
     form = StartForm(definition.input, request.POST or None, request.FILES or None)
+    if request.method == "POST" and is_too_fast(request.user, ["run.started"], settings.SUBMISSIONS_PER_MINUTE):
+        form.add_error(None, f"You have handed in {settings.SUBMISSIONS_PER_MINUTE} within a minute: wait a moment.")
     if request.method == "POST" and form.is_valid():
         runs, hand_in = started(request, workflow, form)
         if runs:

@@ -27,7 +27,7 @@ HTMX = {
     "responseHandling": [
         {"code": "204|304", "swap": False},
         {"code": "2..", "swap": True},
-        {"code": "403|409|422", "swap": True},
+        {"code": "403|409|422|429", "swap": True},
         {"code": "[45]..", "swap": False, "error": True},
     ],
 }
