@@ -183,16 +183,6 @@ class Definition:
         """True when all that follows needs only this step (and something follows): no sibling has to be read."""
         return step in self._graph.plain
 
-    def next_steps(self, step: str, done: Collection[str]) -> list[Step]:
-        """Followers of `step` that may start, given the finished steps `done` (which include it).
-
-        When two needs of a join finish together, both calls name the join: the caller inserts a task once per step.
-        """
-        follows = self._graph.followers[step]
-        if step in self._graph.plain:
-            return list(follows)
-        return [other for other in follows if sum(need in done for need in other.needs) >= other.enough]
-
     def only_for(self, join: str) -> frozenset[str]:
         """Steps that serve this join and nothing else: once it has started without them, they are needless."""
         return self._graph.only_for.get(join, frozenset())

@@ -16,10 +16,9 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
-from django.db.models.functions import Now
 
 from audit.ids import uuid7
-from audit.log import SYSTEM, Actor, record
+from audit.log import SYSTEM, Actor, database_now, record
 
 from . import endings, transitions
 from .case import Case
@@ -208,7 +207,7 @@ def grant(
     held = run.tasks.filter(pk=task_id, status="running", fence=fence).exists()
     if not held or not _may_go_out(run, step):
         return None
-    now = Run.objects.values_list(Now(), flat=True).get(pk=run.pk)
+    now = database_now()
     effect = _live_effect(run, step, case, now, authorised_by_policy)
     used = run.decisions.filter(actor_kind="agent").values_list("actor", flat=True)
     stand_still(alone=False)

@@ -210,6 +210,17 @@ def waiting_bill(everybody: Cast, *, amount: str = "1000.00", **facts: Any) -> R
     return open_review_of(bill(everybody, amount=amount, **({"differences": 1} | facts)))
 
 
+def paid_bill(everybody: Cast) -> Review:
+    """A case that people approved, and that was paid."""
+    review = waiting_bill(everybody)
+    answer(review, everybody.clerk)
+    work()
+    review.refresh_from_db()
+    review.run.refresh_from_db()
+    assert review.run.status == "succeeded"
+    return review
+
+
 def open_review_of(run: Run) -> Review:
     return run.reviews.live().get()
 

@@ -10,7 +10,7 @@ from orchestrator.transitions import EFFECT, RUN, TASK
 from reviews.models import Approval, Review
 from reviews.transitions import REVIEW
 
-from .cast import answer, cast, waiting_bill, work
+from .cast import cast, paid_bill
 
 pytestmark = [pytest.mark.django_db, pytest.mark.breaks_invariants]
 ENDED = Run.ENDED
@@ -28,12 +28,8 @@ CLAIMED = {"claimed_until": Now()}
 
 @pytest.fixture
 def paid():
-    """A case that was approved and paid: a run, tasks, an effect and a review."""
     everybody = cast()
-    review = waiting_bill(everybody)
-    answer(review, everybody.clerk)
-    work()
-    return review, everybody
+    return paid_bill(everybody), everybody
 
 
 def moves_refused(model, pk, column, moves, also, extra=None):

@@ -37,7 +37,7 @@ from orchestrator.models import (
 from orchestrator.sources import account_of
 from reviews.models import Approval, Review
 
-from .cast import answer, bill, cast, waiting_bill, work
+from .cast import answer, bill, cast, paid_bill, waiting_bill, work
 from .guards import guards_lifted
 from .invariants import assert_invariants
 
@@ -46,15 +46,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.breaks_invariants]
 
 @pytest.fixture
 def paid():
-    """A bill that people approved, and that was paid."""
-    everybody = cast()
-    review = waiting_bill(everybody)
-    answer(review, everybody.clerk)
-    work()
-    review.refresh_from_db()
-    review.run.refresh_from_db()
-    assert review.run.status == "succeeded"
-    return review
+    return paid_bill(cast())
 
 
 @pytest.fixture
