@@ -5,29 +5,29 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from orchestrator.models import Document, DocumentPage
-from orchestrator.pages.documents import lines_of
-from orchestrator.pinned import definition_of
-from orchestrator.policies.evaluate import ROUTES
+from orchestrator.pinned import definition_of, policy_set_of
 
 from .answer import OTHER, Answer
 from .choices import Choice, choices_of
 from .consequence import Consequence, consequence
 from .decision_panel import DecisionPanel
+from .history import Entry, Spent, history_of, sources_of, spent_on
 from .inbox import Wanted
 from .models import Queue, Review
 from .packet import name_of
-from .paper import A4, Paper, Sheet, Value, lay_out, read_values, shown
+from .paper import Paper, Value, lay_out, read_values, shown
 from .policies import ASK
 from .questions import Question, questions_of
+from .standing import Standing
+from .viewer import Viewer
+from .why import Reason, Why
 
-SEVERE = {"pause", "escalate", "reject"}
-SAMPLE = "sample"
 ONE_DIFFERENCE = "differences."  # how an objection names one: differences.d3
 
 
@@ -41,12 +41,12 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A question with what was filled in. `place`: the number of the passage in the document, 0 where it shows none."""
+    """A question with what was filled in. `place`: the anchor of its passage in the document, "" where it has none."""
 
     asked: Question
     options: Sequence[Option]
     settled: bool
-    place: int
+    place: str
     other: str = ""
     is_other: bool = False
 
@@ -59,15 +59,6 @@ class Difference:
         return self.asked.stops and not self.settled
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why it stopped, with the tone its route calls for."""
-
-    item: Mapping[str, Any]
-    tone: str
-    icon: str
-
-
 @dataclass
 class CasePage:
     """Everything the templates of a case show. `allowed` are the verdicts this person may give now."""
@@ -77,7 +68,7 @@ class CasePage:
     allowed: Collection[str]
     answer: Answer
     wanted: Wanted
-    view: Mapping[str, str]  # which document, and how: {"doc", "as"}
+    view: Mapping[str, str]  # which document, and how: {"doc", "as", "find", "open"}
     saved_at: datetime | None = None
     errors: Sequence[tuple[str, str]] = ()
     conflict: Any = None
@@ -89,6 +80,11 @@ class CasePage:
     def packet(self) -> Mapping[str, Any]:
         return self.review.packet
 
+    @property
+    def list_fields(self) -> list[tuple[str, str]]:
+        """Which list the case was opened from, for a form of its own."""
+        return parse_qsl(self.wanted.query)
+
     @cached_property
     def questions(self) -> list[Question]:
         return questions_of(self.packet["differences"])
@@ -99,8 +95,34 @@ class CasePage:
         return {asked.pointer: asked.number for asked in self.questions if asked.pointer}
 
     @cached_property
+    def viewer(self) -> Viewer:
+        """The document pane."""
+        asked = {item["id"]: question.number for question in self.questions for item in question.items}
+        laid_out = any(item["value"] not in (None, "") for item in self.packet["values"])
+        return Viewer(self.packet, self.view, self.numbers, asked, laid_out=laid_out)
+
+    @cached_property
     def values(self) -> list[Value]:
-        return read_values(self.packet, self.numbers)
+        return read_values(self.packet, self.numbers, self.standing.of, self.viewer.texts.founded)
+
+    @cached_property
+    def standing(self) -> Standing:
+        """How often values and rules like these held."""
+        return Standing(self.packet)
+
+    @property
+    def groups(self) -> tuple[list[Value], list[Value]]:
+        """What the document says, and how it is written."""
+        return [v for v in self.values if not v.is_technical], [v for v in self.values if v.is_technical]
+
+    @property
+    def measured(self) -> bool:
+        """Whether there are enough cases to tell of any value how often such values held."""
+        return any(value.held for value in self.values)
+
+    @property
+    def unfounded(self) -> int:
+        return sum(1 for value in self.values if value.founded is False)
 
     @property
     def has_technical(self) -> bool:
@@ -109,13 +131,6 @@ class CasePage:
     @cached_property
     def paper(self) -> Paper:
         return lay_out(self.packet, self.values, self.numbers)
-
-    @cached_property
-    def marked(self) -> set[int]:
-        """Numbers of the differences that the document shows a passage for."""
-        cells = [cell for line in self.packet["lines"] for cell in line.values() if isinstance(cell, Mapping)]
-        pointers = {item["pointer"] for item in [*self.packet["values"], *cells] if item["value"] not in (None, "")}
-        return {number for pointer, number in self.numbers.items() if pointer in pointers}
 
     @cached_property
     def differences(self) -> list[Difference]:
@@ -128,7 +143,7 @@ class CasePage:
             for index, (value, source) in enumerate(asked.options)
         ]
         typed, settled = self.answer.others.get(asked.id, ""), bool(pointer) and pointer in self.corrections
-        place = asked.number if asked.number in self.marked else 0
+        place = self.viewer.anchors.get(str(asked.number), "")
         return Difference(asked, options, settled, place, typed, pick == OTHER)
 
     @cached_property
@@ -147,9 +162,15 @@ class CasePage:
     def settled(self) -> int:
         return sum(1 for found in self.stopping if found.settled)
 
+    @cached_property
+    def why(self) -> Why:
+        run = self.review.run
+        policies = policy_set_of(run.policy_version_id) if run.policy_version_id else None
+        return Why(self.packet, policies, self.standing)
+
     @property
     def reasons(self) -> list[Reason]:
-        return [Reason(item, *look_of(item)) for item in self.packet["reasons"]]
+        return self.why.reasons
 
     @property
     def held_by(self) -> str:
@@ -223,56 +244,25 @@ class CasePage:
         asked = {f"{ONE_DIFFERENCE}{name}": f"f{number}" for name, number in places}
         return {**asked, **anchors}.get(name, "q-dec")
 
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """What was judged before, newest first; moments as times."""
-        rows = [{**item, "at": parse_datetime(item["at"])} for item in self.packet["decisions"]]
-        return rows[::-1]
+    @cached_property
+    def history(self) -> list[Entry]:
+        return history_of(self.packet, self.viewer.texts)
 
     @property
     def sources(self) -> list[dict[str, Any]]:
-        return [{**item, "at": parse_datetime(item["at"])} for item in self.packet["sources"]][::-1]
+        return sources_of(self.packet)
+
+    @property
+    def refused_reads(self) -> list[dict[str, Any]]:
+        return [{**item, "at": parse_datetime(item["at"])} for item in self.packet.get("refused", ())]
 
     @property
     def approvals(self) -> list[dict[str, Any]]:
         return [{**item, "at": parse_datetime(item["at"])} for item in self.packet["approvals"]]
 
-    @property
-    def document(self) -> Mapping[str, Any] | None:
-        """The document shown: the one asked for, else the first."""
-        found = self.packet["documents"]
-        return next((item for item in found if item["id"] == self.view["doc"]), found[0] if found else None)
-
-    @property
-    def is_first_document(self) -> bool:
-        return bool(self.document and self.document == self.packet["documents"][0])
-
-    @property
-    def has_pages(self) -> bool:
-        return bool(self.document and self.document["media_type"].startswith(("application/pdf", "image/")))
-
-    @property
-    def shown_as(self) -> str:
-        """form (laid out from its values), page (images) or text."""
-        ways = {"text": True, "page": self.has_pages, "form": self.is_first_document and bool(self.paper)}
-        if ways.get(self.view["as"]):
-            return self.view["as"]
-        return next(way for way in ("page", "form", "text") if ways[way])
-
-    @property
-    def pages(self) -> list[Sheet]:
-        """The pages of the document shown, with the passages on them."""
-        document = self.document or {}
-        sizes = DocumentPage.objects.filter(sha256=document.get("sha256", "")).values_list("number", "width", "height")
-        heights = {number: round(1000 * height / width) for number, width, height in sizes if width}
-        boxes = self.paper.boxes if self.is_first_document else {}
-        last = max([document.get("pages", 0), *heights, *boxes])
-        return [Sheet(n, heights.get(n, A4), boxes.get(n, ())) for n in range(1, last + 1)]
-
     @cached_property
-    def text(self) -> tuple[list[str], bool]:
-        document = self.document
-        return lines_of(Document.objects.get(pk=document["id"])) if document else ([], False)
+    def spent(self) -> Spent:
+        return spent_on(self.review)
 
     @property
     def steps_after(self) -> list[str]:
@@ -285,17 +275,3 @@ class CasePage:
         """Which step this is, of how many."""
         names = list(definition_of(self.review.run.version_id).steps)
         return names.index(self.review.task.step) + 1, len(names)
-
-
-def worst_look(items: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """Of several reasons, the look of the gravest."""
-    looks = [look_of(item) for item in items]
-    return min(looks, key=lambda look: ("bad", "warn", "info").index(look[0]), default=("info", "info"))
-
-
-def look_of(item: Mapping[str, Any]) -> tuple[str, str]:
-    """Tone and icon of a reason: stop, warning, or drawn for the sample."""
-    if SAMPLE in item["rule"]:
-        return "info", "info"
-    severe = item["route"] in SEVERE and item["route"] in ROUTES
-    return ("bad", "stop") if severe else ("warn", "warn")

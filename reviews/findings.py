@@ -1,32 +1,65 @@
 """What the steps found, as people look at it: differences between sources, and values with where they stand."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from orchestrator.case import Case, leads_somewhere, look_up
 
 CAPITALS = frozenset({"iban", "vat", "bic", "id"})
+FACTORS = {"unit_price": "quantity", "quantity": "unit_price"}
+MONEY = frozenset({*FACTORS, "net_amount", "amount", "line_total", "allowances", "charges", "net_total", "tax_total"})
+MONEY |= {"gross_total", "prepaid", "payable", "total"}
 
 
 def differences(case: Case) -> list[dict[str, Any]]:
-    """Every step's discrepancies, numbered d1, d2, … in the order of the steps; what stops comes first."""
+    """Every step's discrepancies, numbered d1, d2, …: what stops comes first, then what moves most money, then in the
+    order of the steps and of the document."""
     found = [(step, item) for step, output in case.data.items() for item in _listed(output, "discrepancies")]
-    found.sort(key=lambda pair: pair[1].get("severity") != "stop")
-    return [{"id": f"d{number}", **_difference(item), "step": step} for number, (step, item) in enumerate(found, 1)]
+    parts = [{**_difference(item), "step": step, "exposure": exposure(case, item)} for step, item in found]
+    parts.sort(key=lambda item: (item["severity"] != "stop", -Decimal(item["exposure"] or 0)))
+    return [{"id": f"d{number}", **item} for number, item in enumerate(parts, 1)]
 
 
 def _difference(item: Mapping[str, Any]) -> dict[str, Any]:
-    parts = ("kind", "severity", "title", "message", "line", "pointer")
-    return {**{part: item.get(part) for part in parts}, "options": list(item.get("options") or ())}
+    parts = ("kind", "severity", "title", "message", "line", "pointer", "document")
+    lists = {part: list(item.get(part) or ()) for part in ("options", "passages")}
+    return {**{part: item.get(part) for part in parts}, **lists}
+
+
+def exposure(case: Case, item: Mapping[str, Any]) -> str:
+    """How much money lies between the values of a difference, as decimal text; "" where they are no amounts. A price
+    counts as often as its line has units, and the other way round."""
+    pointer = item.get("pointer") or ""
+    line, _, name = pointer.rpartition("/")
+    numbers = [decimal(option.get("value")) for option in item.get("options") or ()]
+    known = [number for number in numbers if number is not None]
+    if len(known) < 2 or name not in MONEY:
+        return ""
+    other = FACTORS.get(name)
+    times = (
+        decimal(look_up(case.data, f"{line}/{other}")) if other and leads_somewhere(case.data, f"{line}/{other}") else 1
+    )
+    return str((max(known) - min(known)) * (times or 1))
+
+
+def decimal(value: Any) -> Decimal | None:
+    """The value as a finite number, or None."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def values(case: Case) -> list[dict[str, Any]]:
     """The header fields of every reading: what was read, how sure, where it stands, and the value as it counts now."""
     found = []
     for step, reading in _readings(case):
+        place = {"step": step, "document": case.data[step].get("document")}
         for name, read in reading["fields"].items():
             pointer = _pointer(case, step, name)
-            found.append({"name": name, "label": label(name), **_value(case, read, pointer), "step": step})
+            found.append({"name": name, "label": label(name), **_value(case, read, pointer), **place})
     return found
 
 
@@ -34,12 +67,13 @@ def lines(case: Case) -> list[dict[str, Any]]:
     """The lines of every reading: `id`, and for each column a value as in values()."""
     found = []
     for step, reading in _readings(case):
+        place = {"step": step, "document": case.data[step].get("document")}
         for index, line in enumerate(reading.get("lines") or ()):
             columns = {
                 name: _value(case, read, _pointer(case, step, f"lines.{index}.{name}")) for name, read in line.items()
             }
             own = line.get("id") or {}
-            found.append({**columns, "id": own.get("value") or str(index + 1), "step": step})
+            found.append({**columns, "id": own.get("value") or str(index + 1), **place})
     return found
 
 

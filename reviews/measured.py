@@ -7,12 +7,13 @@ where people changed something or refused. Each answer is counted once, when it 
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, Prefetch, Sum
 
@@ -26,6 +27,7 @@ from .questions import same
 BATCH = 100  # answers counted in one pass of the sweeper
 ENOUGH = 50  # with fewer, a frequency would say more about chance than about the reader
 TENTHS = 10
+KEPT = 60  # seconds
 Z = 1.96  # 95 % of a normal distribution lie within
 STANDS = (Review.Status.APPROVED, Review.Status.REJECTED)
 
@@ -167,12 +169,24 @@ def replacements(review: Review) -> set[str]:
     return found | {change["pointer"] for change in changes if same(change["old"]) != same(change["new"])}
 
 
-def frequencies(workflow: str, kind: Measured.Kind, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-    """{(actor, name): {None: overall, tenth: of that tenth}} of these, in one statement."""
-    rows = Measured.objects.filter(workflow=workflow, kind=kind, actor__in={actor for actor, _ in pairs})
-    found: dict[tuple[str, str], dict[int | None, Frequency]] = {}
-    for actor, name, tenth, held, seen in rows.values_list("actor", "name", "tenth", "held", "seen"):
-        parts = found.setdefault((actor, name), {})
+Frequencies = Mapping[tuple[str, str, str], Mapping[int | None, Frequency]]
+
+
+def frequencies(workflow: str) -> Frequencies:
+    """{(kind, actor, name): {None: overall, tenth: of that tenth}}, read at most once a minute in each process: they
+    change slowly, and every page of a case shows some."""
+    found: Frequencies | None = cache.get(key := f"measured:{workflow}")
+    if found is None:
+        found = read_frequencies(workflow)
+        cache.set(key, found, KEPT)
+    return found
+
+
+def read_frequencies(workflow: str) -> Frequencies:
+    rows = Measured.objects.filter(workflow=workflow).values_list("kind", "actor", "name", "tenth", "held", "seen")
+    found: dict[tuple[str, str, str], dict[int | None, Frequency]] = {}
+    for kind, actor, name, tenth, held, seen in rows:
+        parts = found.setdefault((kind, actor, name), {})
         parts[tenth], before = Frequency(held, seen), parts.get(None, Frequency(0, 0))
         parts[None] = Frequency(before.held + held, before.seen + seen)
     return found

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Exists, QuerySet
 
 from audit.canonical import iso_utc
+from audit.models import Event
 from orchestrator import effects
 from orchestrator.case import FOLDED, Case, fold
 from orchestrator.definitions import Definition, Step, render
@@ -21,6 +23,7 @@ from orchestrator.policies.gate import newest_rates
 from orchestrator.policies.money import convert
 
 from .findings import differences, first_value, label, lines, values
+from .lookalikes import visible
 from .models import Approval
 from .policies import APPROVE, ASK, ESCALATE, REJECT, REROUTE, SIGNED
 from .remembered import Reason, unanswered
@@ -64,8 +67,8 @@ def build_packet(
     unanswered() would say, where the caller has asked already."""
     definition = definition_of(run.version_id)
     step = definition.steps[task.step]
-    decisions, done = decisions_of(run), done_steps(run)
-    early = not done.issuperset(step.needs)
+    decisions, tasks = decisions_of(run), tasks_of(run)
+    early = not {row.step for row in tasks if row.status in Task.DONE}.issuperset(step.needs)
     case = case_of(run, decisions)
     if corrections := merged_corrections(votes):
         case.correct(corrections)
@@ -81,8 +84,10 @@ def build_packet(
         "values": values(case),
         "lines": lines(case),
         "checks": [check for output in case.data.values() for check in listed(output, "checks")],
-        "documents": documents(run),
+        "documents": documents(run, case),
         "sources": [source for decision in decisions for source in sources_of(decision)],
+        "refused": refused(run, tasks),
+        "machine_ms": machine_time(tasks),
         "decisions": [decided(decision) for decision in decisions],
         "approvals": [signed(vote) for vote in [*(vote for vote in votes if vote.level < level), *answers]],
         "recommendation": recommended(case),
@@ -107,11 +112,6 @@ def decisions_of(run: Run) -> list[Decision]:
     return list(run.decisions.select_related("task").order_by("made_at", "id"))
 
 
-def done_steps(run: Run) -> set[str]:
-    """A review whose step needs more than these was entered before its turn."""
-    return set(run.tasks.filter(status__in=Task.DONE).values_list("step", flat=True))
-
-
 def case_of(run: Run, decisions: Iterable[Decision]) -> Case:
     """As load_cases() makes it, of decisions that have been read."""
     case = Case(run.pk, run.input)
@@ -119,6 +119,30 @@ def case_of(run: Run, decisions: Iterable[Decision]) -> Case:
     judged = (row for row in standing if row.actor_kind != Decision.ActorKind.POLICY)
     fold({run.pk: case}, [{name: getattr(row, name) for name in FOLDED} for row in judged])
     return case
+
+
+def tasks_of(run: Run) -> list[Any]:
+    """(step, kind, status, began, ended) of the run's tasks, and whether an agent of it was ever refused a source. A
+    review whose step needs more than is done was entered before its turn."""
+    refused = Exists(refused_reads(run))
+    rows = run.tasks.annotate(refused=refused).order_by("started_at", "pk")
+    return list(rows.values_list("step", "kind", "status", "started_at", "ended_at", "refused", named=True))
+
+
+def machine_time(tasks: Iterable[Any]) -> int:
+    """Milliseconds that steps without people took."""
+    took = [row.ended_at - row.started_at for row in tasks if row.kind != "review" and row.ended_at and row.started_at]
+    return round(sum((part.total_seconds() for part in took), 0.0) * 1000)
+
+
+def refused_reads(run: Run) -> QuerySet[Event]:
+    """Sources that agents of this run were not let into."""
+    return Event.objects.filter(run=str(run.pk), kind="source.refused")
+
+
+def refused(run: Run, tasks: Sequence[Any]) -> list[dict[str, str]]:
+    found = refused_reads(run).order_by("at", "id") if any(row.refused for row in tasks) else ()
+    return [{"source": event.subject_id, "agent": event.actor_label, "at": iso_utc(event.at)} for event in found]
 
 
 def about(run: Run, task: Task, definition: Definition, round_: int) -> dict[str, Any]:
@@ -142,10 +166,10 @@ def headline(
     subject = render(definition.subject, case.as_json()) if definition.subject else None
     question = first.question if first and done else f"May this case go on ({definition.title})?"
     return {
-        "title": (subject or (first.title if first else step.title))[:200],
-        "question": question,
-        "number": str(first_value(payload, case, NUMBER_FIELDS))[:120],
-        "vendor": str(first_value(payload, case, VENDOR_FIELDS))[:200],
+        "title": visible(subject or (first.title if first else step.title))[:200],
+        "question": visible(question),
+        "number": visible(str(first_value(payload, case, NUMBER_FIELDS)))[:120],
+        "vendor": visible(str(first_value(payload, case, VENDOR_FIELDS)))[:200],
         "amount": amount_of(payload),
     }
 
@@ -182,7 +206,7 @@ def rules_of(decisions: Iterable[Decision]) -> dict[str, Any]:
     traces = [row.trace for row in decisions if row.actor_kind == Decision.ActorKind.POLICY]
     rules = traces[-1].get("trace", []) if traces else []
     near = [{"rule": rule["name"], "text": rule["near"]["text"]} for rule in rules if rule.get("near")]
-    return {"near": near, "rules": rules}
+    return {"near": near, "change": traces[-1].get("change", "") if traces else "", "rules": rules}
 
 
 def recommended(case: Case) -> dict[str, Any] | None:
@@ -201,7 +225,9 @@ def listed(output: Mapping[str, Any], name: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def documents(run: Run) -> list[dict[str, Any]]:
+def documents(run: Run, case: Case) -> list[dict[str, Any]]:
+    """The run's documents; `refusal` is why a step could not read one."""
+    refusals = {output.get("document"): output.get("refusal") for output in case.data.values()}
     rows = run.rundocument_set.select_related("document").order_by("role", "document_id")
     return [
         {
@@ -212,6 +238,8 @@ def documents(run: Run) -> list[dict[str, Any]]:
             "role": row.role,
             "pages": row.document.pages,
             "state": row.document.state,
+            "size": row.document.size,
+            "refusal": str(refusals.get(str(row.document.pk)) or ""),
         }
         for row in rows
     ]
@@ -221,12 +249,16 @@ def sources_of(decision: Decision) -> list[dict[str, Any]]:
     """What an agent read to come to its judgement."""
     reads = [item for item in decision.evidence if "source" in item]
     parts = ("source", "query", "rows", "digest")
-    return [
-        {**{p: item.get(p) for p in parts}, "agent": decision.actor, "at": iso_utc(decision.made_at)} for item in reads
-    ]
+    place = {"agent": decision.actor, "step": decision.step, "at": iso_utc(decision.made_at)}
+    return [{**{p: item.get(p) for p in parts}, **place} for item in reads]
 
 
 def decided(decision: Decision) -> dict[str, Any]:
+    """A judgement as it is shown: with what it quoted, cost, corrected (old and new), and which one it took back."""
+    quoted = ("document", "page", "line", "box", "quote")
+    quotes = [{part: item.get(part) for part in quoted} for item in decision.evidence if item.get("quote")]
+    output = decision.output if isinstance(decision.output, Mapping) else {}
+    by_person = decision.actor_kind == Decision.ActorKind.PERSON
     return {
         "id": str(decision.pk),
         "step": decision.step,
@@ -235,6 +267,12 @@ def decided(decision: Decision) -> dict[str, Any]:
         "verdict": decision.verdict,
         "confidence": None if decision.confidence is None else f"{decision.confidence:.2f}",
         "rationale": decision.rationale,
+        "quotes": quotes,
+        "fired": list(decision.trace.get("fired", ())),
+        "cost": str(decision.cost),
+        "corrected": list(output.get("corrected", ())) if by_person else [],
+        "reason": output.get("reason", "") if by_person else "",
+        "recalls": output.get("recalls", "") if by_person else "",
         "at": iso_utc(decision.made_at),
     }
 

@@ -4,12 +4,15 @@ Made from the packet alone, so that what is shown is what is signed. Values that
 number; the others link to their row in the list of values.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from orchestrator.templatetags.parts import money
+
+from .lookalikes import objections, visible
+from .measured import Frequency
 
 TOTALS = ("line_total", "allowances", "charges", "net_total", "tax_total", "gross_total", "prepaid", "payable")
 COLUMNS = ("id", "name", "quantity", "unit", "unit_price", "price_base_qty", "net_amount")
@@ -27,7 +30,6 @@ META = ("invoice_number", "issue_date", "due_date", "order_reference", "iban")
 # How the file is written rather than what it says: in the list of values only, below the others.
 TECHNICAL = frozenset({"specification", "type_code", "syntax", "attachments", "accounts", "payment_means"})
 VAT = "vat."
-A4 = 1414  # height of a page 1000 wide, where nothing better is known
 SURE = 0.9  # below it a value is pointed out, though nothing disagrees with it
 
 
@@ -45,53 +47,9 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
-    """A passage on a page image: corners as fractions of the page."""
-
-    mark: Mark
-    corners: tuple[float, float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A passage in the units of its page's picture."""
-
-    mark: Mark
-    x: int
-    y: int
-    width: int
-    height: int
-
-    @property
-    def tag_x(self) -> int:
-        """The middle of its number, left of the passage."""
-        return max(self.x - 14, 12)
-
-    @property
-    def tag_y(self) -> int:
-        return self.y + self.height // 2
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A page as a picture 1000 units wide and `height` high."""
-
-    number: int
-    height: int
-    boxes: Sequence[Box]
-
-    @property
-    def placed(self) -> list[Placed]:
-        return [self._place(box) for box in self.boxes]
-
-    def _place(self, box: Box) -> Placed:
-        x0, y0, x1, y1 = (round(c * side) for c, side in zip(box.corners, (1000, self.height) * 2, strict=True))
-        return Placed(box.mark, x0 - 3, y0 - 3, x1 - x0 + 6, y1 - y0 + 6)
-
-
-@dataclass(frozen=True, slots=True)
 class Value:
-    """A value in the case file. `mark` leads to where it stands; `said` is how well it is supported, in words."""
+    """A value in the case file. `mark` leads to where it stands; `said` is how well it is supported, in words; `held`
+    how often such values held, `founded` whether the quoted words stand in the document (None: not to be checked)."""
 
     id: str
     name: str
@@ -104,6 +62,14 @@ class Value:
     unsure: bool
     mark: Mark | None
     line: int | None = None
+    document: str | None = None
+    held: Frequency | None = None
+    founded: bool | None = None
+    warnings: Sequence[str] = ()
+
+    @property
+    def slug(self) -> str:
+        return self.id.removeprefix("v-")
 
     @property
     def is_technical(self) -> bool:
@@ -121,19 +87,24 @@ class Paper:
     columns: Sequence[tuple[str, str]] = ()
     rows: Sequence[Sequence[Mark | None]] = ()
     totals: Sequence[tuple[str, Mark]] = ()
-    boxes: Mapping[int, Sequence[Box]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.parties or self.meta or self.totals)
 
 
-def read_values(packet: Mapping[str, Any], numbers: Mapping[str, int]) -> list[Value]:
-    """Header values of the packet. `numbers` maps a JSON pointer to the difference that is about it."""
+def read_values(
+    packet: Mapping[str, Any],
+    numbers: Mapping[str, int],
+    held: Callable[[Mapping[str, Any]], Frequency | None],
+    founded: Callable[[Mapping[str, Any]], bool | None],
+) -> list[Value]:
+    """Header values of the packet. `numbers` maps a JSON pointer to the difference that is about it; `held` and
+    `founded` say of a value what Value tells."""
     found = [item for item in packet["values"] if item["value"] not in (None, "")]
-    return [_value(item, numbers) for item in found]
+    return [_value(item, numbers, held(item), founded(item)) for item in found]
 
 
-def _value(item: Mapping[str, Any], numbers: Mapping[str, int]) -> Value:
+def _value(item: Mapping[str, Any], numbers: Mapping[str, int], held: Frequency | None, founded: bool | None) -> Value:
     number = numbers.get(item["pointer"] or "", 0)
     slug = slug_of(item["name"])
     passage = (item["passages"] or [{}])[0]
@@ -142,13 +113,17 @@ def _value(item: Mapping[str, Any], numbers: Mapping[str, int]) -> Value:
         name=item["name"],
         label=item["label"],
         value=str(item["value"]),
-        shown=shown(item["name"], item["value"]),
+        shown=visible(shown(item["name"], item["value"])),
         pointer=item["pointer"] or "",
         confidence=item["confidence"],
         said=support(item),
         unsure=float(item["confidence"] or 1) < SURE,
         mark=_mark(item, item["name"], slug, number, f"#v-{slug}", item["label"]),
         line=passage.get("line"),
+        document=item.get("document"),
+        held=held,
+        founded=founded,
+        warnings=objections(str(item["value"])),
     )
 
 
@@ -168,7 +143,7 @@ def _mark(item: Mapping[str, Any], name: str, slug: str, number: int, back: str,
     quote = (item["passages"] or [{}])[0].get("quote") or ""
     anchor = f"h{number}" if number else f"p-{slug}"
     leads = f"#f{number}" if number else back
-    return Mark(anchor, leads, label, str(item["value"]), shown(name, item["value"]), number, quote)
+    return Mark(anchor, leads, label, str(item["value"]), visible(shown(name, item["value"])), number, quote)
 
 
 def lay_out(packet: Mapping[str, Any], values: Sequence[Value], numbers: Mapping[str, int]) -> Paper:
@@ -185,7 +160,6 @@ def lay_out(packet: Mapping[str, Any], values: Sequence[Value], numbers: Mapping
         columns=[(name, HEADINGS.get(name, name.replace("_", " ").capitalize())) for name in columns],
         rows=[_row(line, index, columns, numbers) for index, line in enumerate(packet["lines"])],
         totals=_totals(marks),
-        boxes=_boxes(packet, numbers),
     )
 
 
@@ -260,27 +234,3 @@ def _cell(cell: Any, slug: str, name: str, line: Mapping[str, Any], numbers: Map
     if not _filled(cell):
         return None
     return _mark(cell, name, slug, numbers.get(cell["pointer"] or "", 0), "#vals", label)
-
-
-def _boxes(packet: Mapping[str, Any], numbers: Mapping[str, int]) -> dict[int, list[Box]]:
-    """Passages with a box, by page: of every value that has one."""
-    found: dict[int, list[Box]] = {}
-    cells = [
-        (f"line-{index + 1}-{slug_of(name)}", cell, "#vals", f"{name.replace('_', ' ')}, line {line['id']}")
-        for index, line in enumerate(packet["lines"])
-        for name, cell in line.items()
-        if isinstance(cell, Mapping)
-    ]
-    heads = [(slug_of(i["name"]), i, f"#v-{slug_of(i['name'])}", i["label"]) for i in packet["values"]]
-    for slug, item, back, label in [*heads, *cells]:
-        for passage in item["passages"][:1]:
-            if passage.get("box") and passage.get("page"):
-                number = numbers.get(item["pointer"] or "", 0)
-                box = _box(_mark(item, label, slug, number, back, label), passage["box"])
-                found.setdefault(int(passage["page"]), []).append(box)
-    return found
-
-
-def _box(mark: Mark, corners: Sequence[Any]) -> Box:
-    x0, y0, x1, y1 = (float(corner) for corner in corners)
-    return Box(mark, (x0, y0, x1, y1))

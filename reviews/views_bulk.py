@@ -14,11 +14,11 @@ from audit.ids import uuid7
 from orchestrator.http import Request
 
 from . import bulk, services
-from .case_page import worst_look
 from .errors import Invalid, NotAllowed
 from .forms import BulkForm
 from .inbox import Wanted
 from .views_queue import queue_url, refused
+from .why import worst_look
 
 WORDS = {
     "approve": ("Approve", "approved"),

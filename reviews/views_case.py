@@ -24,9 +24,10 @@ from .case_page import CasePage
 from .choices import VERDICTS
 from .errors import AlreadyDecided, Conflict, Invalid, NotAllowed, ReviewError, Stale
 from .forms import SnoozeForm, TextForm
-from .inbox import Sight, Wanted, newest_review, newest_round
+from .inbox import Wanted, newest_review, newest_round
 from .models import Draft, Review
 from .packet import difference
+from .past import similar
 from .permissions import allowed, standing_of
 from .presence import changes
 from .talk import can_speak
@@ -35,7 +36,7 @@ from .views_queue import case_url, claim_first, queue_url
 
 
 def make_page(request: Request, review: Review, answer: Answer, verdicts: list[str], **more: Any) -> CasePage:
-    view = {"doc": request.GET.get("doc", ""), "as": request.GET.get("as", "")}
+    view = {name: request.GET.get(name, "")[:200].strip() for name in ("doc", "as", "find", "open")}
     return CasePage(review, request.user, verdicts, answer, Wanted.of(request.GET), view, **more)
 
 
@@ -83,15 +84,6 @@ def since(review: Review, digest: str) -> dict[str, Any]:
     before = review.task.reviews.filter(packet_digest=digest[:64]).first() if found else None
     changed = described(difference(before.packet, review.packet)) if before else ()
     return {"since": found, "changed": changed} if found else {}
-
-
-def similar(sight: Sight, review: Review) -> list[Review]:
-    """Settled cases of the same vendor in this workflow, newest first, in the queues the person may see."""
-    if not review.vendor:
-        return []
-    same = {"vendor": review.vendor, "run__version__workflow": review.run.version.workflow_id}
-    rows = Review.objects.defer("packet").filter(settled_at__isnull=False, queue__in=sight.queues, **same)
-    return list(rows.exclude(task_id=review.task_id).order_by("-settled_at")[:5])
 
 
 @login_required

@@ -20,7 +20,6 @@ from orchestrator.http import Request
 from orchestrator.models import PolicyRule, Workflow
 
 from . import inbox, services
-from .case_page import worst_look
 from .errors import Conflict, NotAllowed
 from .forms import SNOOZES
 from .inbox import Sight, Wanted, newest_review
@@ -28,6 +27,7 @@ from .models import BANDS, Review, SavedView
 from .news import LATE, MOST_NEWS, Since, fresh, news_for
 from .similar import similar_to
 from .wanted import OWNERS, SORTS, Unknown
+from .why import worst_look
 
 TRIES = 5  # how many of the first cases are tried, where others claim at the same time
 BULK_ACTS = (  # what can be done with selected cases, and its key

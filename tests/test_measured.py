@@ -5,7 +5,7 @@ import pytest
 from orchestrator import recovery
 from reviews import measured
 from reviews import services as reviews
-from reviews.measured import Frequency, frequencies, wilson
+from reviews.measured import Frequency, read_frequencies, wilson
 from reviews.models import Measured, Review
 from tests.cast import answer, bill, cast, open_review_of, waiting_bill, work
 
@@ -114,7 +114,7 @@ def test_frequencies_are_given_for_each_tenth_and_over_all(everybody):
         for t, s, h in [(4, 10, 2), (9, 60, 59)]
     ]
     Measured.objects.bulk_create(rows)
-    found = frequencies("w", FIELD, [("a", "f")])["a", "f"]
+    found = read_frequencies("w")[FIELD, "a", "f"]
     assert found[None] == Frequency(61, 70)
     assert (found[9].of_hundred, found[9].enough, found[4].enough) == (98, True, False)
     assert [row["frequency"] for row in measured.calibration("w")] == [Frequency(2, 10), Frequency(59, 60)]

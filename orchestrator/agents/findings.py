@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from orchestrator.documents.reading import Passage
+
 
 class Option(BaseModel):
     """One of the values a reviewer may believe, and who says so."""
@@ -36,3 +38,5 @@ class Discrepancy(BaseModel):
     line: str | None = None  # the document's own line id
     pointer: str | None = None  # RFC 6901 pointer into the case data that a correction would replace
     options: list[Option] = []
+    passages: list[Passage] = []  # where it stands in `document`, besides the value that `pointer` leads to
+    document: str | None = None

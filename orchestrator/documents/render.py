@@ -11,6 +11,8 @@ from .pdf import open_pdf
 MAX_PIXELS = 40_000_000  # of an uploaded image, checked from its header before anything is unpacked
 MAX_RENDERED = 12_000_000  # of a rendered page
 MAX_FRAMES = 8  # pages of a TIFF
+MAX_PICTURE = 150_000  # bytes of a page as WebP
+QUALITIES = (80, 60, 40, 25)
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 
 
@@ -84,6 +86,16 @@ def render_page(data: bytes, number: int, width: int = 1240) -> bytes:
             raise Refused(f"The document has {len(pages)} pages; there is no page {number}.")
         picture = pages[number - 1]
     picture.thumbnail((width, 4 * width))
-    buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "WEBP", quality=80, method=2)
-    return buffer.getvalue()
+    return as_webp(picture.convert("RGB"))
+
+
+def as_webp(picture: Image.Image) -> bytes:
+    """The picture in the best quality that stays under MAX_PICTURE; a noisy scan is made smaller at last."""
+    for quality in QUALITIES:
+        buffer = io.BytesIO()
+        picture.save(buffer, "WEBP", quality=quality, method=2)
+        if buffer.tell() <= MAX_PICTURE:
+            return buffer.getvalue()
+    if min(picture.size) < 2:
+        return buffer.getvalue()
+    return as_webp(picture.resize((max(1, picture.width * 3 // 4), max(1, picture.height * 3 // 4))))

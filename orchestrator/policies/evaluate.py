@@ -30,7 +30,7 @@ __all__ = [
     "evaluate_policy",
     "sampled",
 ]
-__all__ += ["strictest"]
+__all__ += ["STRICTNESS", "strictest", "turned"]
 
 ROUTES = ("continue", "review", "escalate", "reroute", "pause", "reject")
 STRICTNESS = {route: place for place, route in enumerate(ROUTES)}
@@ -289,9 +289,9 @@ class _Case:
             if part.value and abs(self.values[part.fact] - part.value) * 100 <= rule.near * abs(part.value)
         ]
         for _, part in sorted(close, key=lambda pair: pair[0]):
-            turned = _turned(part, self.values[part.fact])
-            if condition.run(activation(self.vocabulary, {**self.values, part.fact: turned})) is True:
-                return self._near(rule, part, turned)
+            side = turned(part, self.values[part.fact])
+            if condition.run(activation(self.vocabulary, {**self.values, part.fact: side})) is True:
+                return self._near(rule, part, side)
         return None
 
     def _near(self, rule: Rule, part: Comparison, side: int | float) -> Near:
@@ -305,7 +305,7 @@ class _Case:
         return Near(part.fact, part.op, value, part.value, text)
 
 
-def _turned(part: Comparison, value: int | float) -> int | float:
+def turned(part: Comparison, value: int | float) -> int | float:
     """The value closest to the threshold for which the comparison says the opposite of what it says for `value`."""
     holds, at_threshold = HOLDS[part.op](value, part.value), part.op in ("<=", ">=")
     if holds is not at_threshold:

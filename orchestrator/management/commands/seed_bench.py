@@ -277,6 +277,7 @@ def packet_of(task: dict[str, Any], title: str, number: str, vendor: str, euros:
         "amount": {"amount": f"{euros}.00", "currency": "EUR", "base": euros * 100},
         "reasons": [{**reason, "condition": "", "policy": "", "number": "", "level": "", "target": ""}],
         **{name: [] for name in (*empty, "approvals", "effects")},
+        "change": "",
         "policy": {"name": "", "number": 0, "digest": ""},
         "data_digest": digest({}),
     }
