@@ -149,6 +149,7 @@ class Definition:
     description: str = ""
     deadline_seconds: int | None = None
     budget: Mapping[str, Any] = field(default_factory=dict)
+    at_once: int = 0  # how many runs may be under way; 0: any number
     input: Mapping[str, Any] = field(init=False, repr=False, compare=False)
     digest: str = field(init=False, compare=False)
     _graph: _Graph = field(init=False, repr=False, compare=False)
@@ -218,6 +219,7 @@ class Definition:
             "deadline_seconds": self.deadline_seconds,
             "steps": [step.as_json() for step in self.steps.values()],
             **({"budget": dict(self.budget)} if self.budget else {}),
+            **({"at_once": self.at_once} if self.at_once else {}),
         }
 
 
@@ -233,6 +235,7 @@ def from_json(found: Mapping[str, Any]) -> Definition:
         facts={fact.name: fact for fact in facts},
         deadline_seconds=found["deadline_seconds"],
         budget=found.get("budget", {}),
+        at_once=found.get("at_once", 0),
         **texts,
     )
 

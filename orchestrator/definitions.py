@@ -51,12 +51,13 @@ __all__ = [
 
 MAX_STEPS = 200
 MAX_DEADLINE = 3 * 366 * 86_400
+MAX_AT_ONCE = 10_000
 MAX_TIMEOUT = 86_400
 DEFAULT_TIMEOUT = 60
 WORKFLOW_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 PART_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 TARGET_NAME = re.compile(r"[a-z][a-z0-9._-]{0,99}")
-RUN_KEYS = ("input", "business_key", "subject", "policies", "facts", "deadline", "budget", "steps")
+RUN_KEYS = ("input", "business_key", "subject", "policies", "facts", "deadline", "budget", "at_once", "steps")
 TOP_KEYS = ("workflow", "title", "description", *RUN_KEYS)
 COMMON_KEYS = ("title", "needs", "config", "lane", "retry", "timeout")
 RETRY_BOUNDS = {"max_attempts": (1, 20), "backoff_seconds": (0, 3600), "cap_seconds": (0, 86_400)}
@@ -105,6 +106,7 @@ class _Reader:
             facts=self.facts(found.get("facts"), steps),
             deadline_seconds=self.duration("deadline", found, MAX_DEADLINE),
             budget=self.budget(found.get("budget")),
+            at_once=self.at_once(found.get("at_once")),
             steps=steps,
         )
         self.graph(steps)
@@ -221,6 +223,14 @@ class _Reader:
             except ValueError as error:
                 self.refuse(f"budget.{name}", str(error))
         return dict(written)
+
+    def at_once(self, written: Any) -> int:
+        if written is None:
+            return 0
+        if isinstance(written, bool) or not isinstance(written, int) or not 1 <= written <= MAX_AT_ONCE:
+            self.refuse("at_once", f"is {written!r}; expected a whole number from 1 to {MAX_AT_ONCE}")
+            return 0
+        return written
 
     def graph(self, steps: Mapping[str, Step]) -> None:
         needs: dict[str, list[str]] = {}

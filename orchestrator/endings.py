@@ -9,7 +9,7 @@ from django.db import transaction
 
 from audit.log import SYSTEM, Actor, record
 
-from . import compensation, tasks, transitions
+from . import admission, compensation, tasks, transitions
 from .case import Case
 from .definitions import Definition, render
 from .models import Effect, Incident, Run, Task
@@ -49,6 +49,7 @@ def end(run: Run, status: str, *, outcome: str, actor: Actor = SYSTEM, now: date
         return False
     run.status = status
     told(run, f"run.{status}", actor, outcome=outcome)
+    admission.admit_soon([definition_of(run.version_id)])
     if run.parent_id is not None:
         transaction.on_commit(partial(_wake_parent, run.parent_id))
     return True
@@ -59,10 +60,11 @@ def resume_all(run_ids: Collection[UUID]) -> None:
     transitions.move_runs(run_ids, [Run.Status.WAITING], Run.Status.RUNNING, resumes_to="")
 
 
-def end_all(run_ids: Collection[UUID], *, now: datetime) -> None:
+def end_all(run_ids: Collection[UUID], definitions: Collection[Definition], *, now: datetime) -> None:
     """Ends runs that have succeeded and have neither an open task nor effects: as end(), without its events."""
     done = {"outcome": DONE, "ended_at": now, "resumes_to": ""}
     transitions.move_runs(run_ids, [Run.Status.RUNNING], Run.Status.SUCCEEDED, **done)
+    admission.admit_soon(definitions)
 
 
 def _wake_parent(task_id: UUID) -> None:
@@ -102,6 +104,7 @@ def suspend(run: Run, *, why: str, now: datetime, actor: Actor = SYSTEM) -> None
         run.resumes_to = back
         run.status = Run.Status.SUSPENDED
         tasks.park(run, now)
+        admission.admit_soon([definition_of(run.version_id)])
         told(run, "run.suspended", actor, why=why)
 
 
@@ -129,6 +132,7 @@ def settle(run: Run, *, case: Case | None, now: datetime) -> None:
         end(run, Run.Status.SUCCEEDED, outcome=DONE, now=now)
     elif run.status == Run.Status.RUNNING and all(t.status == Task.Status.WAITING for t in open_rows):
         transitions.move_runs([run.pk], [Run.Status.RUNNING], Run.Status.WAITING)
+        admission.admit_soon([definition_of(run.version_id)])
         told(run, "run.waiting", SYSTEM, steps=[t.step for t in open_rows])
 
 

@@ -198,7 +198,8 @@ def everything_has_a_waker(now: datetime) -> Found:
     idle = unfinished.exclude(pk__in=Task.objects.filter(status__in=Task.OPEN).values("run"))
     held = Q(status=Run.Status.SUSPENDED, pk__in=incidents.values("run"))
     ending = Q(status=Run.Status.CANCELLING, pk__in=Effect.objects.filter(state__in=LIVE).values("run"))
-    for run in idle.exclude(held | ending):
+    in_turn = Q(status=Run.Status.PENDING)  # the sweeper lets it begin
+    for run in idle.exclude(held | ending | in_turn):
         yield f"run {run.pk}", f"is {run.status}, and no task of it is open"
 
 

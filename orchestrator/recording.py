@@ -17,7 +17,7 @@ from audit.rows import insert_rows, pipelined
 
 from . import backoff, endings, statements, tasks, transitions
 from .case import Case, load_cases
-from .definitions import Step
+from .definitions import Definition, Step
 from .digests import digest
 from .following import Ahead, look_ahead
 from .models import Decision, Run, Task
@@ -67,6 +67,7 @@ class Recording:
         self.entries: list[Entry] = []
         self.opened: list[Opened] = []
         self.resumed: list[UUID] = []
+        self.finished: list[Definition] = []  # what the runs that end here were of
         self.unsettled: dict[UUID, Case] = {}  # runs that need a look at all their tasks
         self.overspent: dict[UUID, str] = {}  # runs over their budget, and by what
 
@@ -84,7 +85,7 @@ class Recording:
         with pipelined():
             self._move()
             endings.resume_all(self.resumed) if self.resumed else None
-            endings.end_all(ahead.over, now=self.now) if ahead.over else None
+            endings.end_all(ahead.over, self.finished, now=self.now) if ahead.over else None
             insert_rows(self.decisions)
             insert_rows([item.task for item in self.opened])
             record_many(self.entries, at=self.now)
@@ -271,6 +272,7 @@ class Recording:
         self.resumed = [run_id for run_id in (*ahead.due, *ahead.over) if self._run_waits(alike[run_id])]
         for run_id in self.resumed:
             self._tell_run("run.resumed", alike[run_id])
+        self.finished = [alike[run_id].definition for run_id in ahead.over]
         for run_id in ahead.over:
             self._tell_run("run.succeeded", alike[run_id], outcome=endings.DONE)
         for run_id in (*ahead.due, *ahead.over):

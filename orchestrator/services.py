@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from audit.log import database_now, person, record
 
-from . import dispatch, effects, endings, engine, tasks
+from . import admission, dispatch, effects, endings, engine, tasks
 from .digests import digest
 from .errors import Conflict, InputInvalid, KeyReused, SecondPersonNeeded, ServiceError, UnknownWorkflow
 from .models import Document, Hold, Run, RunDocument, Task, Workflow
@@ -70,6 +70,7 @@ def start_run(
             now = database_now()
             if deadline is None and definition.deadline_seconds:
                 deadline = now + timedelta(seconds=definition.deadline_seconds)
+            begins = admission.has_room(found, definition)
             run = Run.objects.create(
                 version_id=found.current_id,
                 policy_version_id=policy,
@@ -78,13 +79,15 @@ def start_run(
                 key=key,
                 request_digest=request,
                 started_by=actor,
+                status=Run.Status.RUNNING if begins else Run.Status.PENDING,
                 started_at=now,
                 deadline=deadline,
                 priority=min(max(priority, 0), tasks.MAX_PRIORITY),
                 parent_id=parent,
             )
             RunDocument.objects.bulk_create(RunDocument(run=run, document=d, role=role) for role, d in roles.items())
-            first = [tasks.new_task(run.pk, step, now, run.round, run.priority) for step in definition.first]
+            steps = definition.first if begins else ()
+            first = [tasks.new_task(run.pk, step, now, run.round, run.priority) for step in steps]
             Task.objects.bulk_create(first)
             endings.told(run, "run.started", person(actor), input=digest(given), version=str(found.current_id))
             dispatch.wake_on_commit()

@@ -202,6 +202,7 @@ SWEEPERS = {
     "overdue_reviews": "reviews.services.sweep_reviews",
     "measured": "reviews.measured.sweep",
     "waits": "orchestrator.waits.sweep",
+    "admissions": "orchestrator.admission.sweep",
     "families": "orchestrator.family.sweep",
     "webhooks": "orchestrator.webhooks_out.sweep",
     "mail": "reviews.mail.sweep",
