@@ -14,12 +14,14 @@ from .opening import open_review
 from .pace import keep_pace
 from .presence import beat
 from .revealing import reveal
+from .reversing import ask_for_reversal
 from .snoozing import snooze, wake
 from .talk import ask_to_reopen, attach, comment
 from .undoing import undo
 
 __all__ = [
     "answer",
+    "ask_for_reversal",
     "ask_to_reopen",
     "ask_to_take_over",
     "attach",

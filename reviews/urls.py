@@ -31,6 +31,7 @@ urlpatterns = [
     path("cases/<uuid:task>/reopen/", views_desk.reopen, name="case-reopen"),
     path("cases/<uuid:task>/answer/", views_case.answer, name="case-answer"),
     path("decisions/<uuid:pk>/undo/", views_case.undo, name="undo"),
+    path("decisions/<uuid:pk>/reversal/", views_case.reversal, name="reversal"),
     path("me/", views.me, name="me"),
     path("notices/", views.notices, name="notices"),
     path("notices/read/", views.read_notices, name="notices-read"),

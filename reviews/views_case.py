@@ -16,13 +16,14 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseLocation, trigger_client_event
 
 from orchestrator.http import Request
+from orchestrator.permissions import may
 
 from . import inbox, services
 from .answer import Answer
 from .around import look_around, neighbours
 from .case_page import CasePage
 from .choices import VERDICTS
-from .errors import AlreadyDecided, Conflict, Invalid, NotAllowed, ReviewError, Stale
+from .errors import AlreadyDecided, Conflict, Invalid, NotAllowed, ReviewError, Stale, TooLate
 from .forms import SnoozeForm, TextForm
 from .inbox import Wanted, newest_review, newest_round
 from .models import Draft, Review
@@ -30,6 +31,7 @@ from .packet import difference
 from .past import similar
 from .permissions import allowed, standing_of
 from .presence import changes
+from .reversing import answered_by
 from .talk import can_speak
 from .templatetags.desk import reader_of
 from .views_queue import case_url, claim_first, queue_url
@@ -181,7 +183,7 @@ def gone_on(request: Request, url: str) -> HttpResponse:
     if request.htmx and request.headers.get("X-Ahead") == url:
         response = render(request, "cases/_gone_on.html")
         response["HX-Reswap"], response["HX-Push-Url"] = "none", "false"
-        return trigger_client_event(response, "desk:next", {"url": url})
+        return trigger_client_event(response, "desk:next", {"url": url}, after="settle")
     return redirect(url) if is_case or not request.htmx else HttpResponseLocation(url, target="body")
 
 
@@ -242,7 +244,8 @@ def described(difference: Any) -> list[dict[str, Any]]:
 def keep_toast(request: Request, review: Review, answer: Answer, result: dict[str, Any]) -> None:
     """What was recorded, for the session's next pages; with a time until which it may be taken back."""
     what = f"{review.number or review.title}: {VERDICTS[answer.verdict][3]}."
-    if result.get("undo_until"):
+    until = parse_datetime(result.get("undo_until") or "")
+    if until and until > timezone.now():
         request.session["toast"] = {"what": what, "decision": result["decision"], "until": result["undo_until"]}
     else:
         request.session.pop("toast", None)
@@ -264,11 +267,35 @@ def undo(request: Request, pk: UUID) -> HttpResponse:
     toast = request.session.pop("toast", None) or {}
     try:
         undone = services.undo(decision_id=pk, actor=request.user)
+    except TooLate as error:
+        return reversal_page(request, pk, status=409, why_not=str(error))
     except ReviewError as error:
         context = {"title": "This can no longer be undone", "why": str(error), "back": "/queue/"}
         return render(request, "refused.html", context, status=error.status)
     messages.success(request, f"Undone. {toast.get('what', '')} The case is open again.")
     return redirect("case", Review.objects.values_list("task_id", flat=True).get(pk=undone["review"]))
+
+
+def reversal_page(request: Request, pk: UUID, *, status: int = 200, **more: Any) -> HttpResponse:
+    decision, review = answered_by(pk)
+    if not may(request.user, "view", review):
+        raise Http404(f"no answer {pk}")
+    return render(request, "cases/reversal.html", {"decision": decision, "review": review, **more}, status=status)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def reversal(request: Request, pk: UUID) -> HttpResponse:
+    """What can be asked once an answer can no longer be undone."""
+    if request.method != "POST":
+        return reversal_page(request, pk)
+    why = request.POST.get("why", "")
+    try:
+        asked = services.ask_for_reversal(decision_id=pk, actor=request.user, why=why)
+    except ReviewError as error:
+        return reversal_page(request, pk, status=error.status, error=str(error), text=why)
+    messages.success(request, "The reversal was asked for.")
+    return redirect("case", asked.task_id)
 
 
 @login_required

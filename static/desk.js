@@ -77,6 +77,32 @@
       polled = now;
     }
     if (el.matches('.items h3 a')) select(el.closest('li'));
+    if (el.id === 'consequence') draft('saving');
+  });
+  const draft = how => { const s = $('#saved'); if (s) s.textContent = s.dataset[how]; };
+  let active = Date.now();
+  for (const on of ['keydown', 'pointermove', 'scroll']) addEventListener(on, () => { active = Date.now(); }, { capture: true, passive: true });
+  addEventListener('toggle', e => { // which parts were opened goes on record with the answer
+    const looked = $('#looked'), part = e.target.open && e.target.closest('section');
+    if (looked && part) looked.value += ` ${part.id}`;
+  }, true);
+  // The next case is fetched once a choice is made. It is neither reserved nor seen by that, and shown when the answer is in.
+  const ahead = {};
+  addEventListener('change', async e => {
+    const next = $('a[rel=next]'); if (e.target.name !== 'verdict' || !next || ahead.url === next.href) return;
+    Object.assign(ahead, { url: next.href, text: '' });
+    const answer = await fetch(next.href, { headers: { 'X-Ahead': '1' } }).catch(() => null);
+    if (answer?.ok && ahead.url === next.href) ahead.text = await answer.text();
+  });
+  addEventListener('htmx:configRequest', e => {
+    const d = e.detail;
+    if (d.elt.id === 'beat') d.parameters.idle = Math.round((Date.now() - active) / 1000);
+    if (d.elt.id === 'decision' && ahead.text) d.headers['X-Ahead'] = ahead.url.slice(location.origin.length);
+  });
+  addEventListener('desk:next', e => {
+    const { text } = ahead; ahead.url = ahead.text = '';
+    history.pushState({ htmx: true }, '', e.detail.url);
+    htmx.swap('#main', text, { swapStyle: 'outerHTML', swapDelay: 0, settleDelay: 0 }, { select: '#main' });
   });
   addEventListener('htmx:afterSettle', e => {
     const el = e.target; // what came, not what it took the place of
@@ -85,13 +111,14 @@
     if (el.matches?.('main,body,#decision')) { // a new case, an error summary, a conflict
       swapped = Date.now();
       const f = $('[data-focus]', el) ?? (el.matches('body') && $('h1', el)); if (f) { if (f.tabIndex < 0) f.tabIndex = -1; f.focus({ preventScroll: !el.matches('#decision') && !f.matches('.note') }); }
-      const say = $('[data-say]', el); if (say) $('#live').textContent = say.dataset.say;
+      const say = $('[data-say]', el), done = el.matches('main') && $('.toast span,p.toast'); if (say) $('#live').textContent = (done ? `${done.textContent.trim()} ` : '') + say.dataset.say;
       if (!el.matches('#decision')) scrollTo(0, 0);
     }
   });
   const back = document.getElementById(history.state?.row ?? location.hash.slice(1)); // the row one has come back to
   if (back?.matches('.items>li')) { select(back); $('h3 a', back).focus(); }
   const lost = on => { const n = $('#offline'); if (n) n.hidden = !on; };
+  for (const on of ['htmx:sendError', 'htmx:responseError']) addEventListener(on, e => { if (e.detail.elt.id === 'consequence') draft('lost'); });
   addEventListener('htmx:sendError', () => lost(true));
   addEventListener('htmx:afterOnLoad', e => lost(e.detail.xhr.status === 503));
 })();
