@@ -32,7 +32,7 @@ def beat(request: Request, task: UUID) -> HttpResponse:
     key = digest([str(heard), str(review.claimed_until), review.claimed_by_id])[:16]
     if key == request.POST.get("said") and not said.ahead:
         return HttpResponse(status=204)
-    page = make_page(request, review, Answer(), [])
+    page = make_page(request, review, Answer(), allowed(request.user, review))
     return render(request, "cases/_heard.html", {"case": page, "heard": heard, "said": key, "digest": said.digest})
 
 
