@@ -1,5 +1,4 @@
-/* The only hand-written script: single-key shortcuts, where focus goes after a swap, what is announced.
-   Every page works without it. Keys are off when <html data-keys="off"> (user preference, WCAG 2.1.4). */
+/* The only hand-written script: shortcuts, focus after a swap, what is announced. Every page works without it. */
 (() => {
   const root = document.documentElement, $ = (s, e = document) => e.querySelector(s), all = s => [...document.querySelectorAll(s)];
   const typing = t => t.isContentEditable || t.matches('textarea,select,input:not([type=radio],[type=checkbox],[type=button],[type=submit])');
@@ -57,7 +56,6 @@
     const a = e.target.closest?.('.items h3 a'); // coming back finds the same row
     if (a) history.replaceState({ ...history.state, row: a.closest('li').id }, '');
   });
-  // Field and passage light each other; the stylesheet does it for the first nine without script.
   for (const on of ['mouseover', 'mouseout', 'focusin', 'focusout']) addEventListener(on, e => {
     const f = e.target.closest?.('[data-f],[data-h]'); if (!f) return;
     const key = f.dataset.f ?? f.dataset.h;
@@ -80,35 +78,30 @@
     if (el.id === 'consequence') draft('saving');
   });
   const draft = how => { const s = $('#saved'); if (s) s.textContent = s.dataset[how]; };
-  let active = Date.now();
-  for (const on of ['keydown', 'pointermove', 'scroll']) addEventListener(on, () => { active = Date.now(); }, { capture: true, passive: true });
-  addEventListener('toggle', e => { // which parts were opened goes on record with the answer
-    const looked = $('#looked'), part = e.target.open && e.target.closest('section');
-    if (looked && part) looked.value += ` ${part.id}`;
+  let active = Date.now(), ahead, text;
+  for (const on of ['keydown', 'pointermove', 'scroll']) addEventListener(on, () => { active = Date.now(); }, true);
+  addEventListener('toggle', e => { // what was opened goes on record
+    const n = $('#looked'); if (n && e.target.open) n.value += ` ${e.target.closest('section')?.id ?? ''}`;
   }, true);
-  // The next case is fetched once a choice is made. It is neither reserved nor seen by that, and shown when the answer is in.
-  const ahead = {};
-  addEventListener('change', async e => {
-    const next = $('a[rel=next]'); if (e.target.name !== 'verdict' || !next || ahead.url === next.href) return;
-    Object.assign(ahead, { url: next.href, text: '' });
-    const answer = await fetch(next.href, { headers: { 'X-Ahead': '1' } }).catch(() => null);
-    if (answer?.ok && ahead.url === next.href) ahead.text = await answer.text();
+  addEventListener('change', e => { // a choice is made: the next case is fetched, neither reserved nor seen
+    const url = $('a[rel=next]')?.href; if (e.target.name !== 'verdict' || !url || ahead === url) return;
+    ahead = url; text = '';
+    fetch(url, { headers: { 'X-Ahead': '1' } }).then(r => r.text()).then(got => { if (ahead === url) text = got; }, () => 0);
   });
   addEventListener('htmx:configRequest', e => {
     const d = e.detail;
     if (d.elt.id === 'beat') d.parameters.idle = Math.round((Date.now() - active) / 1000);
-    if (d.elt.id === 'decision' && ahead.text) d.headers['X-Ahead'] = ahead.url.slice(location.origin.length);
+    if (d.elt.id === 'decision' && text) d.headers['X-Ahead'] = ahead.slice(location.origin.length);
   });
   addEventListener('desk:next', e => {
-    const { text } = ahead; ahead.url = ahead.text = '';
     history.pushState({ htmx: true }, '', e.detail.url);
-    htmx.swap('#main', text, { swapStyle: 'outerHTML', swapDelay: 0, settleDelay: 0 }, { select: '#main' });
+    htmx.swap('#main', text, { swapStyle: 'outerHTML', swapDelay: 0, settleDelay: 0 }, { select: '#main' }); text = '';
   });
   addEventListener('htmx:afterSettle', e => {
-    const el = e.target; // what came, not what it took the place of
+    const el = e.target;
     label();
     if (el.id === 'news' && Date.now() - said > 3e4) { said = Date.now(); $('#live').textContent = $('span', el)?.textContent ?? ''; }
-    if (el.matches?.('main,body,#decision')) { // a new case, an error summary, a conflict
+    if (el.matches?.('main,body,#decision')) {
       swapped = Date.now();
       const f = $('[data-focus]', el) ?? (el.matches('body') && $('h1', el)); if (f) { if (f.tabIndex < 0) f.tabIndex = -1; f.focus({ preventScroll: !el.matches('#decision') && !f.matches('.note') }); }
       const say = $('[data-say]', el), done = el.matches('main') && $('.toast span,p.toast'); if (say) $('#live').textContent = (done ? `${done.textContent.trim()} ` : '') + say.dataset.say;
@@ -118,7 +111,6 @@
   const back = document.getElementById(history.state?.row ?? location.hash.slice(1)); // the row one has come back to
   if (back?.matches('.items>li')) { select(back); $('h3 a', back).focus(); }
   const lost = on => { const n = $('#offline'); if (n) n.hidden = !on; };
-  for (const on of ['htmx:sendError', 'htmx:responseError']) addEventListener(on, e => { if (e.detail.elt.id === 'consequence') draft('lost'); });
-  addEventListener('htmx:sendError', () => lost(true));
+  addEventListener('htmx:sendError', e => { lost(true); if (e.detail.elt.id === 'consequence') draft('lost'); });
   addEventListener('htmx:afterOnLoad', e => lost(e.detail.xhr.status === 503));
 })();
