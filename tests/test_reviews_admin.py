@@ -30,6 +30,7 @@ def test_a_change_of_a_policy_and_its_levels_is_recorded_with_old_and_new(everyb
     policy, before = everybody.policy, mark()
     page = reverse("admin:reviews_reviewpolicy_change", args=[policy.pk])
     names = ("name", "quorum", "undo_seconds", "sla_minutes", "validity_hours", "max_rounds", "recommendation")
+    names += ("similar_below",)
     form = {name: getattr(policy, name) for name in names} | {"quorum": 2}
     rows = {"levels-TOTAL_FORMS": 1, "levels-INITIAL_FORMS": 0, "levels-0-position": 1, "levels-0-above": "20000.00"}
     rows |= {"codes-TOTAL_FORMS": 0, "codes-INITIAL_FORMS": 0}
