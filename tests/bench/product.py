@@ -56,6 +56,7 @@ def prepare() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
+    take_as_long_as_it_takes()
     from orchestrator import services
     from reviews.models import Queue, ReviewPolicy
 
@@ -82,6 +83,14 @@ def let_decide(person: Any, queue: Any) -> None:
 
     for permission in ("reviews.view_queue", "reviews.decide"):
         assign_perm(permission, person, queue)
+
+
+def take_as_long_as_it_takes() -> None:
+    """As commands may: this process loads and clears up. The worker keeps the limits it has in production."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
 
 
 def announce_ends() -> None:

@@ -128,6 +128,43 @@ def p11_worker_memory(bench: Bench) -> dict[str, Any]:
     return {"value": round(largest / MIB, 1), "unit": "MiB", "must": 150, "aim": 110}
 
 
+def p9_export(bench: Bench) -> dict[str, Any]:
+    """Rows per second of a JSONL export against COPY of the same rows, in the same order. The median of three, taken
+    in turn."""
+    from django.core.management import call_command
+
+    call_command("seed_bench", events=bench.sized(200_000), verbosity=0)
+    pairs = [(copied(), exported(bench.servers.var_dir / "trail.jsonl")) for _ in range(3)]
+    share = percentile((ours / theirs for theirs, ours in pairs), 0.5)
+    rates = {"rows_per_s": round(pairs[-1][1]), "copy_rows_per_s": round(pairs[-1][0])}
+    return {**rates, "value": round(share, 3), "unit": "ratio", "must_least": 0.3, "aim_least": 0.5}
+
+
+def copied() -> float:
+    """Rows per second of COPY of what a JSONL export holds."""
+    from django.db import connection
+
+    from audit.models import Event
+
+    rows, copy = Event.objects.count(), "COPY (SELECT body FROM audit_event ORDER BY at, id) TO STDOUT"
+    began = time.perf_counter()
+    with connection.cursor() as cursor, cursor.copy(copy) as pieces:
+        for _ in pieces:
+            pass
+    return rows / (time.perf_counter() - began)
+
+
+def exported(target: Path) -> float:
+    """Rows per second of the export as the command makes it, without starting Python."""
+    from audit.filters import Filters
+    from audit.management.commands.export_trail import export
+
+    began = time.perf_counter()
+    with target.open("wb") as file:
+        rows = export("jsonl", Filters(), file)
+    return rows / (time.perf_counter() - began)
+
+
 def p11_export_memory(bench: Bench) -> dict[str, Any]:
     """Peak memory of the export of a trail, against that of one a tenth as long."""
     from django.core.management import call_command
@@ -178,6 +215,7 @@ TARGETS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "P10": p10_policy_set,
     "P11-worker": p11_worker_memory,
     "P12": p12_page_weight,
+    "P9": p9_export,
     "P6": p6_past_tasks,
     "P11-export": p11_export_memory,
 }
