@@ -82,7 +82,12 @@ def holds(user: Any, codename: str, obj: models.Model) -> bool:
 
 def holding(codename: str, obj: models.Model) -> Q:
     """The condition on accounts that holds() asks, for whoever asks several in one statement."""
-    wanted = _granted(type(obj), [codename]) & Q(object_pk=str(obj.pk))
+    return holding_by_key(codename, type(obj), str(obj.pk))
+
+
+def holding_by_key(codename: str, model: type[models.Model], key: Any) -> Q:
+    """The same for the object of `model` with this key, as text."""
+    wanted = _granted(model, [codename]) & Q(object_pk=key)
     own = Exists(UserObjectPermission.objects.filter(wanted, user_id=OuterRef("pk")))
     by_group = Exists(GroupObjectPermission.objects.filter(wanted, group__user=OuterRef("pk")))
     return Q(own | by_group)

@@ -12,9 +12,12 @@ from uuid import UUID
 
 from django.db import connection, models
 from django.db.models.expressions import Expression
+from django.db.models.query import ModelIterable, get_related_populators  # type: ignore[attr-defined]
 from django.db.models.sql import UpdateQuery
 
 from audit.rows import is_taken_as_is
+
+FIELDS = {UUID: models.UUIDField, int: models.BigIntegerField, str: models.TextField}
 
 
 class Slot(Expression):
@@ -45,6 +48,12 @@ class Statement:
     def run(self, cursor: Any, given: Mapping[str, Any]) -> None:
         cursor.execute(self.sql, [p.value(given) if isinstance(p, Slot) else p for p in self.params])
 
+    def rows(self, given: Mapping[str, Any]) -> list[Sequence[Any]]:
+        with connection.cursor() as cursor:
+            self.run(cursor, given)
+            found = cursor.fetchall()
+        return list(self.converted(found)) if self.converted else found
+
 
 def padded(keys: Collection[UUID]) -> list[UUID]:
     found = list(keys)
@@ -59,19 +68,54 @@ def select(make: Callable[..., models.QuerySet], keys: Collection[UUID] = (), *f
     """The rows of `make(keys, *fixed)`, a module's function that gives a `values_list()`."""
     given = padded(keys) if keys else []
     statement = _selecting(make, len(given), fixed, connection.vendor)
-    with connection.cursor() as cursor:
-        statement.run(cursor, {"keys": given})
-        rows = cursor.fetchall()
-    return list(statement.converted(rows)) if statement.converted else rows
+    return statement.rows({"keys": given})
 
 
 @cache
 def _selecting(make: Callable[..., models.QuerySet], number: int, fixed: tuple[Any, ...], vendor: str) -> Statement:
-    compiler = make(slots(number), *fixed).query.get_compiler(connection=connection)
+    return _compiled(make(slots(number), *fixed))[0]
+
+
+def _compiled(rows: models.QuerySet) -> tuple[Statement, Any]:
+    compiler = rows.query.get_compiler(connection=connection)
     sql, params = compiler.as_sql()
     converters = compiler.get_converters([column for column, *_ in compiler.select])
-    convert = (lambda rows: compiler.apply_converters(rows, converters)) if converters else None
-    return Statement(sql, tuple(params), convert)
+    convert = (lambda rows: map(tuple, compiler.apply_converters(rows, converters))) if converters else None
+    return Statement(sql, tuple(params), convert), compiler
+
+
+def look_up(make: Callable[..., models.QuerySet], *fixed: Any, **values: Any) -> list[Any]:
+    """What `make(*fixed, **values)` finds: rows of a `values_list()`, or instances with what they `select_related()`.
+    `values` are single keys: UUIDs, numbers or text."""
+    types = tuple((name, type(value)) for name, value in values.items())
+    statement, instance = _looking_up(make, fixed, types, connection.vendor)
+    rows = statement.rows(values)
+    return [instance(row) for row in rows] if instance else rows
+
+
+@cache
+def _looking_up(
+    make: Callable[..., models.QuerySet], fixed: tuple[Any, ...], types: tuple[tuple[str, type], ...], vendor: str
+) -> tuple[Statement, Callable[[Sequence[Any]], models.Model] | None]:
+    rows = make(*fixed, **{name: Slot(name, FIELDS[kind]()) for name, kind in types})
+    statement, compiler = _compiled(rows)
+    return statement, _instances(compiler) if rows._iterable_class is ModelIterable else None
+
+
+def _instances(compiler: Any) -> Callable[[Sequence[Any]], models.Model]:
+    """As a queryset makes them of rows."""
+    using, info = connection.alias, compiler.klass_info
+    first, last = info["select_fields"][0], info["select_fields"][-1] + 1
+    names = [column.target.attname for column, *_ in compiler.select[first:last]]
+    related = get_related_populators(info, compiler.select, using)
+
+    def instance(row: Sequence[Any]) -> models.Model:
+        found = info["model"].from_db(using, names, row[first:last])
+        for part in related:
+            part.populate(row, found)
+        return found
+
+    return instance
 
 
 def update(model: type[models.Model], keys: Collection[UUID], where: tuple[str, tuple[str, ...]], **values: Any) -> int:

@@ -7,10 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from audit.log import SYSTEM, database_now, person
 from orchestrator import permissions
 from orchestrator.models import Run
+from orchestrator.statements import Slot, look_up
 
 from . import policies, recommending
 from .errors import Conflict, Held, Invalid, NotAllowed
@@ -28,11 +30,15 @@ MOST_REGROUPED = 5_000
 
 def locked(review_id: UUID) -> Review:
     """The review with its run, both locked, in that order. Inside the caller's transaction."""
-    runs = Run.objects.filter(reviews=review_id).select_related("version", "policy_version__policy")
-    run = runs.select_for_update(of=("self",), no_key=True).first()
-    if run is None:
+    runs = look_up(_locked_run, review=review_id)
+    if not runs:
         raise Review.DoesNotExist(f"review {review_id} does not exist")
-    return reload(review_id, run)
+    return reload(review_id, runs[0])
+
+
+def _locked_run(*, review: Slot) -> QuerySet:
+    runs = Run.objects.filter(reviews__pk=review).select_related("version", "policy_version__policy")
+    return runs.select_for_update(of=("self",), no_key=True)
 
 
 def current_account(actor: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from audit.log import SYSTEM, Actor, record
 from orchestrator import effects
@@ -14,6 +15,7 @@ from orchestrator.definitions import Step
 from orchestrator.models import Run, Task
 from orchestrator.pinned import definition_of
 from orchestrator.policies.money import digits_of, to_minor
+from orchestrator.statements import Slot, look_up
 
 from . import policies
 from .models import Queue, Review, ReviewPolicy, band_of
@@ -151,7 +153,11 @@ def withdraw(task_ids: Collection[UUID], now: datetime) -> None:
 
 def reload(review_id: UUID, run: Run) -> Review:
     """The review under lock, bound to the run that the caller has locked."""
-    rows = Review.objects.select_related("queue__policy", "queue__escalates_to__policy", "task")
-    review = rows.select_for_update(of=("self",), no_key=True).get(pk=review_id)
+    [review] = look_up(_locked_review, review=review_id)
     review.run = review.task.run = run
     return review
+
+
+def _locked_review(*, review: Slot) -> QuerySet:
+    rows = Review.objects.select_related("queue__policy", "queue__escalates_to__policy", "task")
+    return rows.filter(pk=review).select_for_update(of=("self",), no_key=True)

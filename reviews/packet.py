@@ -21,6 +21,7 @@ from orchestrator.models import Decision, Run, Task
 from orchestrator.pinned import definition_of
 from orchestrator.policies.gate import newest_rates
 from orchestrator.policies.money import convert
+from orchestrator.statements import Slot, look_up
 
 from .findings import differences, first_value, label, lines, values
 from .lookalikes import visible
@@ -109,7 +110,11 @@ def merged_corrections(votes: Iterable[Approval]) -> dict[str, Any]:
 
 def decisions_of(run: Run) -> list[Decision]:
     """All that was judged in a run, with the task it was judged in, oldest first."""
-    return list(run.decisions.select_related("task").order_by("made_at", "id"))
+    return look_up(_judged, run=run.pk)
+
+
+def _judged(*, run: Slot) -> QuerySet:
+    return Decision.objects.filter(run__pk=run).select_related("task").order_by("made_at", "id")
 
 
 def case_of(run: Run, decisions: Iterable[Decision]) -> Case:

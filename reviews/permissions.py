@@ -4,12 +4,14 @@ from collections.abc import Collection
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import BooleanField, CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Cast, Replace
 
 from orchestrator import permissions
 from orchestrator.models import AgentAccount, Run
-from orchestrator.permissions import granted, held_keys, holding, holds, is_agent
+from orchestrator.permissions import granted, held_keys, holding_by_key, holds, is_agent
+from orchestrator.statements import Slot, look_up
 
 from . import policies
 from .blind import hidden_rounds
@@ -20,11 +22,8 @@ SEES = ("view_queue", "decide", "reroute")
 
 def standing_of(user: Any, review: Review) -> policies.Standing:
     """The facts about this person and this review, read now, in one statement: a row for each of their groups."""
-    voted = Approval.objects.filter(review=review, reviewer_id=OuterRef("pk"), verdict__in=policies.SIGNED)
-    held = {name: ExpressionWrapper(holding(name, review.queue), BooleanField()) for name in SEES}
-    known = {"voted": Exists(voted), "agent": Exists(AgentAccount.objects.filter(user_id=OuterRef("pk")))}
-    people = get_user_model().objects.filter(pk=user.pk, is_active=True).annotate(**held, **known)
-    rows = list(people.values_list(*SEES, "voted", "agent", "groups__name"))
+    kind = ContentType.objects.get_for_model(Queue).pk  # its number is part of the statement
+    rows = look_up(_standing, kind, user=user.pk, review=review.pk, queue=str(review.queue_id))
     if not user.is_active or not rows:
         return policies.Standing(active=False)
     sees, decides, reroutes, has_voted, agent, _ = rows[0]
@@ -37,6 +36,14 @@ def standing_of(user: Any, review: Review) -> policies.Standing:
         voted=has_voted,
         groups=frozenset(row[-1] for row in rows if row[-1]),
     )
+
+
+def _standing(_kind: int, *, user: Slot, review: Slot, queue: Slot) -> QuerySet:
+    voted = Approval.objects.filter(review__pk=review, reviewer_id=OuterRef("pk"), verdict__in=policies.SIGNED)
+    held = {name: ExpressionWrapper(holding_by_key(name, Queue, queue), BooleanField()) for name in SEES}
+    known = {"voted": Exists(voted), "agent": Exists(AgentAccount.objects.filter(user_id=OuterRef("pk")))}
+    people = get_user_model().objects.filter(pk=user, is_active=True).annotate(**held, **known)
+    return people.values_list(*SEES, "voted", "agent", "groups__name")
 
 
 def level_of(review: Review) -> policies.Level:
