@@ -13,6 +13,7 @@ from typing import Any
 
 from . import flows, product
 from .cpu import percentile, resident_bytes, tree_pids
+from .pages import p7_queue_page, p8_queue_and_poll
 from .servers import Servers
 from .workers import PROJECT, worker
 
@@ -217,5 +218,7 @@ TARGETS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "P12": p12_page_weight,
     "P9": p9_export,
     "P6": p6_past_tasks,
+    "P7": p7_queue_page,
+    "P8": p8_queue_and_poll,
     "P11-export": p11_export_memory,
 }

@@ -1,0 +1,118 @@
+"""The queue in a real browser: by keyboard, what is new, coming back to the same row, several at once."""
+
+import pytest
+from playwright.sync_api import expect
+
+from reviews.models import Review
+from tests.cast import Cast, cast, waiting_bill
+
+from .test_desk import SIZES, THEMES, SignIn, sign_in, violations  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def everybody(transactional_db: None) -> Cast:
+    return cast(undo_seconds=30)
+
+
+def test_new_cases_are_announced_and_the_list_stays_until_it_is_asked_for(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+    first = waiting_bill(everybody)
+    page = sign_in("clerk")
+    second = waiting_bill(everybody, amount="9000.00")
+    page.evaluate("htmx.trigger('#news', 'look')")
+    expect(page.locator("#news")).to_contain_text("1 new case arrived. Your list has not moved.")
+    expect(page.locator("#live")).to_contain_text("1 new case arrived")
+    expect(page.locator(".items h3 a")).to_have_text([first.title])
+    expect(page.locator("#v-mine")).to_contain_text("2")
+    page.keyboard.press(".")
+    expect(page.locator(".items h3 a")).to_have_text([second.title, first.title])
+
+
+def test_an_empty_list_fills_by_itself(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+    page = sign_in("clerk")
+    expect(page.get_by_role("heading", name="Nothing is waiting for you")).to_be_visible()
+    review = waiting_bill(everybody)
+    page.evaluate("htmx.trigger('#news', 'look')")
+    expect(page.get_by_role("link", name=review.title)).to_be_visible()
+
+
+def test_coming_back_from_a_case_finds_the_same_row_selected(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+    reviews = [waiting_bill(everybody, amount=f"{9 - n}000.00") for n in range(3)]
+    page = sign_in("clerk")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(reviews[1].title)
+    page.go_back()
+    expect(page.locator(".items .sel h3 a")).to_have_text(reviews[1].title)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(reviews[2].title)
+    page.keyboard.press("u")
+    expect(page.locator(".items .sel h3 a")).to_have_text(reviews[2].title)
+
+
+def test_rows_are_selected_and_handed_over_by_keyboard(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+    for _ in range(2):
+        waiting_bill(everybody)
+    page = sign_in("clerk")
+    expect(page.locator("#bulk")).to_be_hidden()
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("#bulk")).to_be_visible()
+    page.keyboard.press("d")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Delegate 2 cases")
+    page.get_by_label("To", exact=True).select_option("second")
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("#toast")).to_contain_text("2 cases handed over.")
+    assert Review.objects.filter(delegated_to=everybody.second).count() == 2
+
+
+def test_one_key_puts_the_selected_case_aside(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+    review = waiting_bill(everybody)
+    page = sign_in("clerk")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.keyboard.press("h")
+    expect(page.locator("#toast")).to_contain_text(f"{review.number}: put aside until")
+    assert Review.objects.get().snoozed_by == everybody.clerk
+
+
+def test_the_filter_stays_through_cases_and_reload(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+    waiting_bill(everybody, flagged=False)
+    page = sign_in("clerk")
+    page.get_by_label("Sort order").select_option("oldest")
+    page.wait_for_url("**sort=oldest**")
+    page.reload()
+    expect(page.get_by_label("Sort order")).to_have_value("oldest")
+
+
+def test_everything_in_the_queue_works_without_script(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+    waiting_bill(everybody)
+    page = sign_in("clerk", java_script_enabled=False)
+    page.get_by_role("checkbox").first.check()
+    page.locator("#bulk").get_by_role("button", name="Snooze").click()
+    page.get_by_label("Until", exact=True).select_option("hour")
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("#toast")).to_contain_text("1 case put aside.")
+    page.locator("#v-snoozed").click()
+    expect(page.locator(".items")).to_contain_text("put it aside until")
+
+
+@pytest.mark.slow
+def test_no_state_of_the_queue_breaks_an_accessibility_rule(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+    review = waiting_bill(everybody)
+    waiting_bill(everybody, differences=2)
+    found = []
+    for theme in THEMES:
+        page = sign_in("clerk", color_scheme=theme)
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            addresses = ["", "?view=snoozed", "?view=blind", "?view=clerks&sort=oldest", "?q=kestrel", "?q=nothing"]
+            for address in [*addresses, f"?like={review.task_id}"]:
+                page.goto(f"/queue/{address}")
+                found += violations(page, f"{address} {width} {theme}")
+            if page.locator("#bulk").is_visible():
+                page.locator("#bulk").get_by_role("button", name="Reroute").click()
+                found += violations(page, f"bulk {width} {theme}")
+    assert found == []
