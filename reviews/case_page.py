@@ -124,10 +124,6 @@ class CasePage:
     def unfounded(self) -> int:
         return sum(1 for value in self.values if value.founded is False)
 
-    @property
-    def has_technical(self) -> bool:
-        return any(value.is_technical for value in self.values)
-
     @cached_property
     def paper(self) -> Paper:
         return lay_out(self.packet, self.values, self.numbers)

@@ -64,10 +64,15 @@ def spots_of(
     question. A value's passage of its question comes first and carries its anchor; no anchor is given twice."""
     first = packet["documents"][0]["id"] == document["id"]
     taken: set[str] = set()
+    drawn: set[tuple[Any, ...]] = set()
     found = []
     for item, slug, back, label, number in [*_values(packet, numbers), *_differences(packet, asked)]:
         if item.get("document", None) in ((None, document["id"]) if first else (document["id"],)):
             for passage in passages_in(item["passages"], document):
+                where = (number, passage.get("page"), passage.get("line"), tuple(passage.get("box") or ()))
+                if number and where in drawn:  # the value stands where the difference about it does
+                    continue
+                drawn.add(where)
                 anchor = free(f"h{number}" if number else f"p-{slug}", taken)
                 found.append(_spot(passage, anchor, f"#f{number}" if number else back, label, number, slug))
     return found

@@ -1,6 +1,7 @@
 """Why a case stopped, in business words: each rule with its values and limits, what nearly fired as well, and the
 smallest change that would have sent it another way."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,7 @@ WOULD = {  # what a route means for a case
     "reject": "it would have been rejected",
 }
 BEYOND = {">": "more than {}", ">=": "{} or more", "<": "less than {}", "<=": "{} or less"}
+FACT = re.compile(r"\b([a-z][a-z0-9_]*): ")
 OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
 
@@ -49,6 +51,16 @@ class Reason:
     icon: str
     facts: Sequence[Fact] = ()
     rate: Frequency | None = None
+
+    @property
+    def words(self) -> str:
+        """The rule's own words; where it could not be judged, what was missing."""
+        text = str(self.item["text"])
+        lead = f"{self.item['rule']} cannot be judged ("
+        if not text.startswith(lead):
+            return visible(text)
+        missing = FACT.sub(lambda found: f"{words(found[1])}: ", text.removeprefix(lead).removesuffix(")"))
+        return visible(f"A rule could not be judged. {missing}.")
 
 
 class Why:

@@ -146,8 +146,9 @@ def services_published() -> bool:
 
 
 def store_paper(everybody: Cast, pages: list[list[str]], name: str = "paper.pdf", data: bytes = b"") -> Document:
-    """A PDF whose pages are kept as if they had been read. The file itself has at most three pages of them."""
-    sheets = [Sheet().rows(30, 40, [(line,) for line in lines], step=16) for lines in pages[:3]] or [Sheet()]
+    """A PDF whose pages are kept as if they had been read. The file itself has the first lines of each."""
+    drawn = [[line.encode("cp1252", "replace").decode("cp1252") for line in lines[:40]] for lines in pages]
+    sheets = [Sheet().rows(30, 40, [(line,) for line in lines], step=16) for lines in drawn] or [Sheet()]
     stamp = f"%{database_now():%f}{len(pages)}{name}".encode()
     document = store_document(data=data or pdf(*sheets) + b"\n" + stamp, name=name, actor=everybody.requester)
     keep_pages(document.sha256, text_pages(pages))

@@ -63,6 +63,12 @@ def test_a_rule_is_told_with_its_values_its_limits_and_in_currency(everybody):
     assert "6000000" not in why
 
 
+def test_a_rule_that_could_not_be_judged_says_what_was_missing(everybody):
+    review = waiting_bill(everybody, amount="100.00", currency="MYR", differences=0)
+    why = words_of(page_of(everybody, review), 'id="why"')
+    assert "A rule could not be judged. Amount base: no rate from MYR to EUR." in why
+
+
 def test_the_smallest_change_is_told_where_one_rule_alone_stopped_it(everybody):
     review = waiting_bill(everybody, amount="21000.00", differences=0)
     why = words_of(page_of(everybody, review), 'id="why"')

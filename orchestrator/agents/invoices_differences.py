@@ -66,7 +66,7 @@ def kind_of(check_id: str) -> str:
 def _from_check(reading: Reading, check: Check) -> Discrepancy:
     kind, field = kind_of(check.id), check.fields[0] if check.fields else ""
     line = line_id(reading, field)
-    title = _TITLES.get(kind) or (label(field) if field else check.id)
+    title = _TITLES.get(kind) or (label(field) if field else "A check does not hold")
     if kind == "value_missing":
         title = f"{title}: {label(field).lower()}"
     return Discrepancy(

@@ -33,8 +33,8 @@ class PdfContent:
     active: list[str]  # what the file would do if it were opened in a viewer
 
 
-def open_pdf(data: bytes) -> pdfium.PdfDocument:
-    """The opened document. Raises Refused for one that is encrypted, broken, empty or too long."""
+def open_pdf(data: bytes, most: int = MAX_PAGES) -> pdfium.PdfDocument:
+    """The opened document. Raises Refused for one that is encrypted, broken, empty or has more pages than `most`."""
     try:
         document = pdfium.PdfDocument(data)
         count = len(document)
@@ -42,10 +42,8 @@ def open_pdf(data: bytes) -> pdfium.PdfDocument:
         raise Refused(_reason(error)) from error
     if count == 0:
         raise Refused("This PDF has no page. Ask the sender for a new copy.")
-    if count > MAX_PAGES:
-        raise Refused(
-            f"This PDF has {count} pages; at most {MAX_PAGES} are read. Split it and upload the invoice alone."
-        )
+    if count > most:
+        raise Refused(f"This PDF has {count} pages; at most {most} are read. Split it and upload the invoice alone.")
     return document
 
 

@@ -11,6 +11,7 @@ from .pdf import open_pdf
 MAX_PIXELS = 40_000_000  # of an uploaded image, checked from its header before anything is unpacked
 MAX_RENDERED = 12_000_000  # of a rendered page
 MAX_FRAMES = 8  # pages of a TIFF
+MAX_SHOWN = 2_000  # pages of a PDF that is looked at: one is rendered at a time, so more than are read
 MAX_PICTURE = 150_000  # bytes of a page as WebP
 QUALITIES = (80, 60, 40, 25)
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
@@ -75,7 +76,7 @@ def page_image(document: pdfium.PdfDocument, number: int, long_side: int) -> Ima
 def render_page(data: bytes, number: int, width: int = 1240) -> bytes:
     """Page `number` (from 1) of a PDF or image as WebP, `width` pixels wide. Raises Refused."""
     if sniff(data) == "application/pdf":
-        document = open_pdf(data)
+        document = open_pdf(data, MAX_SHOWN)
         if not 1 <= number <= len(document):
             raise Refused(f"The document has {len(document)} pages; there is no page {number}.")
         page_width, page_height = document[number - 1].get_size()

@@ -1,60 +1,20 @@
 """The desk in a real browser: by keyboard, without script, two people at once, and what a page may never do."""
 
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from reviews.models import Approval, Review
-from tests.cast import Cast, bill, cast, waiting_bill
+from tests.browser.conftest import SignIn
+from tests.cast import Cast, bill, waiting_bill
 from tests.desk import case_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SIZES = ((1440, 900), (1024, 768), (390, 844))
 THEMES = ("light", "dark")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-SignIn = Callable[..., Page]
-# What a browser says of a refusal, and of a connection that a test has cut.
-EXPECTED = ("status of 409", "status of 422", "ERR_FAILED", "htmx:afterRequest", "htmx:sendError")
-
-
-@pytest.fixture
-def everybody(transactional_db: None) -> Cast:
-    return cast(undo_seconds=30)
-
-
-@pytest.fixture
-def sign_in(browser: Browser, browser_context_args: dict[str, Any], live_server: Any) -> Iterator[SignIn]:
-    """Opens a browser of their own for a person and signs in. A console error anywhere fails the test; a refusal the
-    server is expected to give (409, 422) is not one."""
-    contexts, complaints = [], []
-
-    def noted(message: Any) -> None:
-        expected = any(words in message.text for words in EXPECTED)
-        if message.type in ("error", "warning") and not expected:
-            complaints.append(message.text)
-
-    def start(name: str, **options: Any) -> Page:
-        context = browser.new_context(**{**browser_context_args, "base_url": live_server.url, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", noted)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/accounts/login/")
-        page.get_by_label("User name").fill(name)
-        page.get_by_label("Password").fill("known")
-        page.get_by_role("button", name="Sign in").click()
-        expect(page).to_have_title("My queue – Countersign")
-        return page
-
-    yield start
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 def test_a_case_is_rejected_undone_and_corrected_by_keyboard_alone(everybody: Cast, sign_in: SignIn) -> None:
