@@ -28,8 +28,8 @@ from .recovery import MAX_DEATHS
 Found = Iterable[tuple[Any, str]]  # (subject, what is wrong with it)
 
 NOT_ASKED: Mapping[str, str] = {
-    "I23": "the tree over the trail is a matter of verify_trail, which recomputes it from its leaves",
-    "I25": "nothing is erased here; that a record holds no name is kept by its writer (audit/log.py)",
+    "I23": "the tree over the trail is not built yet",
+    "I25": "nothing is erased yet; that names stay beside a record and out of it is its writer's part (audit/log.py)",
 }
 LIVE = Effect.State.AUTHORISED, Effect.State.IN_FLIGHT, Effect.State.UNKNOWN
 SENT = Effect.State.IN_FLIGHT, Effect.State.UNKNOWN, Effect.State.CONFIRMED

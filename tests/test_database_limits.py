@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from django.db import connection, connections, transaction
 from orchestrator import engine
 from orchestrator.models import Run, Task
 from orchestrator.services import publish_workflow, start_run
+from reviews import deciding
 
 from .cast import answer, cast, waiting_bill
 from .engine_agents import line
@@ -75,18 +77,45 @@ def test_a_worker_waits_for_a_run_that_is_held_and_loses_nothing():
     assert Task.objects.get(run=run).status == "succeeded"
 
 
-def test_a_frozen_transaction_loses_its_locks():
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW idle_in_transaction_session_timeout")
-        assert cursor.fetchone() == ("10s",)
+LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+ASKED = (
+    "from django.db import connection as c; k = c.cursor(); "
+    f"print([k.execute('SHOW ' + n).fetchone()[0] for n in {LIMITS}])"
+)
+
+
+def told_in(*command: str) -> str:
+    """What a process of the product is told of its limits."""
+    command = (sys.executable, *command)
+    done = subprocess.run(
+        command, cwd=PROJECT_DIR, env=process_environment(), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_pages_and_workers_have_limits_so_that_a_frozen_transaction_loses_its_locks():
+    assert told_in("-c", f"import django; django.setup(); {ASKED}") == "['5s', '2s', '10s']"
 
 
 def test_commands_take_the_time_they_take():
-    shown = [sys.executable, "manage.py", "shell", "--no-imports", "-c", ASKED]
-    told = subprocess.run(shown, cwd=PROJECT_DIR, env=process_environment(), capture_output=True, text=True, timeout=60)
-    assert told.stdout.strip() == "0", told.stderr
+    assert told_in("manage.py", "shell", "--no-imports", "-c", ASKED) == "['0', '0', '0']"
 
 
-ASKED = (
-    "from django.db import connection as c; k = c.cursor(); k.execute('SHOW statement_timeout'); print(k.fetchone()[0])"
-)
+def test_a_page_whose_transaction_was_ended_while_it_froze_is_told_to_try_again(client, monkeypatch):
+    everybody = cast()
+    review = waiting_bill(everybody)
+    client.force_login(everybody.clerk)
+    look = deciding.locked
+
+    def frozen(review_id):
+        found = look(review_id)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
+        time.sleep(0.5)
+        return found
+
+    monkeypatch.setattr(deciding, "locked", frozen)
+    given = {"verdict": "approve", "digest": review.packet_digest, "round": review.round, "nonce": "n1"}
+    refused = client.post(f"/cases/{review.task_id}/decide/", given)
+    assert refused.status_code == 503

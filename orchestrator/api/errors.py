@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -84,6 +84,7 @@ def handle(api: NinjaAPI) -> None:
     answer_with(api, services.KeyReused, _key_reused)
     answer_with(api, services.Conflict, lambda request, error: problem(409, str(error)))
     answer_with(api, OperationalError, _unavailable)
+    answer_with(api, InternalError, _unavailable)
     answer_with(api, Exception, _failed)
 
 
@@ -114,7 +115,7 @@ def _key_reused(request: HttpRequest, error: services.KeyReused) -> HttpResponse
     return problem(422, str(error), [("Idempotency-Key", "was used before with another body")], code="key_reused")
 
 
-def _unavailable(request: HttpRequest, error: OperationalError) -> HttpResponse:
+def _unavailable(request: HttpRequest, error: OperationalError | InternalError) -> HttpResponse:
     logger.exception("the database did not answer")
     response = problem(503, "The database does not answer. Send the same request again.")
     response["Retry-After"] = "5"

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from django import forms
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -25,7 +25,7 @@ class TryAgain:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, OperationalError):
+        if not isinstance(error, (OperationalError, InternalError)):  # the latter: ended while this process was frozen
             return None
         logger.warning("%s %s: the database did not answer in time (%s)", request.method, request.path, error)
         page = render_to_string("503.html", {"asked": request.method == "GET", "path": request.get_full_path()})
