@@ -37,6 +37,7 @@ def test_a_broker_that_is_away_makes_it_unready(client, settings, tmp_path):
     assert client.get("/readyz").status_code == 503
 
 
+@pytest.mark.breaks_invariants  # there is no database to ask
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_is_away_makes_it_unready(client, monkeypatch):
     connection.close()
