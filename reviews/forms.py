@@ -132,7 +132,7 @@ class BulkForm(SnoozeForm):
             del self.fields[name]
         queues = {pick.review.queue.pk: pick.review.queue for pick in picks if pick.review}
         if act == "reroute":
-            self.fields["reason"].choices = reasons_of(queues.values())  # type: ignore[attr-defined]
+            self.fields["reason"].choices = [("", "Choose a reason"), *reasons_of(queues.values())]  # type: ignore[attr-defined]
         if act == "reroute" and len(queues) == 1:
             self.fields["queue"].queryset = Queue.objects.exclude(pk__in=queues)  # type: ignore[attr-defined]
         if "person" in self.fields:

@@ -81,8 +81,10 @@ def test_one_key_puts_the_selected_case_aside(everybody: Cast, sign_in: SignIn) 
 def test_the_filter_stays_through_cases_and_reload(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
     waiting_bill(everybody, flagged=False)
     page = sign_in("clerk")
+    page.get_by_label("Sort order").focus()
     page.get_by_label("Sort order").select_option("oldest")
     page.wait_for_url("**sort=oldest**")
+    expect(page.get_by_label("Sort order")).to_be_focused()
     page.reload()
     expect(page.get_by_label("Sort order")).to_have_value("oldest")
 
