@@ -119,6 +119,18 @@ def test_a_receipt_is_right_when_it_is_reimbursed_with_shop_day_and_total_right(
     assert set(found["fields"]) == {"company", "date", "total"}
 
 
+def test_the_second_of_two_receipts_is_judged_after_the_first_was_played(tmp_path: Path) -> None:
+    rows = [pair("twice", "copy.pdf", duplicate=True), pair("near", "next.pdf", duplicate=False)]
+    rows += [pair("wrongly called one", "next.pdf", duplicate=True)]
+    output = tmp_path / "lines.jsonl"
+    found = evaluate(receipts(tmp_path, *rows), "--output", str(output))
+    assert (found["right"], found["by_scenario"]["duplicate"]["cases"]) == (3, 2)
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    kinds = [[one["kind"] for one in line["discrepancies"]] for line in lines]
+    assert kinds == [["duplicate_receipt"], ["near_miss"], ["near_miss"]]
+    assert {line["route"] for line in lines} == {"human"}
+
+
 def test_nothing_of_this_installation_is_read_or_left(tmp_path: Path, settings: Any) -> None:
     settings.DOCUMENT_DIR = tmp_path / "ours"
     before = (Event.objects.count(), get_user_model().objects.count())

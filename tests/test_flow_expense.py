@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
+from django.db.models.functions import Now
 
 from audit.models import Event
-from orchestrator import engine, services
+from orchestrator import engine, recovery, services
 from orchestrator.documents.store import store_document
 from orchestrator.evaluation import world
 from orchestrator.evaluation.playing import finish
 from orchestrator.grants import give
-from orchestrator.models import Decision, Effect, LedgerEntry, Run, SourceRow
+from orchestrator.models import Decision, Effect, LedgerEntry, Run, SourceRow, Task
 from reviews.errors import ReviewError
 from reviews.models import Queue, Review, ReviewPolicy
 
@@ -194,6 +195,24 @@ def test_what_was_refused_before_is_told_and_does_not_stop_the_claim(claim: Clai
     assert (again.status, kinds(again)) == (Run.Status.SUCCEEDED, ["refused_before"])
 
 
+def test_a_corrected_total_is_reimbursed_and_known_to_later_claims(claim: Claim) -> None:
+    run = claim(claimed={"amount": "32.50", "currency": "EUR"})
+    answer(Review.objects.get(), clerk(), corrections={"/read/receipt/total": "32.50"})
+    finish(run)
+    assert LedgerEntry.objects.get().payload["amount"] == "32.50"
+    assert kinds(claim(receipt(total="32.50", foot="Kopie"))) == ["duplicate_receipt"]
+
+
+def test_a_corrected_total_is_held_against_the_limit(claim: Claim) -> None:
+    world.fill({"expense-rules": [{"category": "meals", "limit": "30.00", "currency": "EUR"}]})
+    run = claim(category="meals", claimed={"amount": "32.50", "currency": "EUR"})
+    assert rules(run) == {"breaks-a-rule"}
+    answer(Review.objects.get(), clerk(), corrections={"/read/receipt/total": "32.50"})
+    finish(run)
+    assert (run.status, LedgerEntry.objects.count()) == (Run.Status.WAITING, 0)
+    assert [reason["rule"] for reason in Review.objects.live().get().reasons] == ["over-the-limit"]
+
+
 def test_a_duplicate_cannot_be_reimbursed_even_where_a_person_approves_it(claim: Claim) -> None:
     claim()
     second = claim()
@@ -249,6 +268,19 @@ def test_a_cancelled_claim_takes_the_reimbursement_back(claim: Claim) -> None:
     made, taken_back = LedgerEntry.objects.order_by("pk")
     assert (made.kind, taken_back.kind) == ("erp.reimburse", "erp.reverse_reimbursement")
     assert taken_back.payload["reverses"] == Effect.objects.get(kind=made.kind).ref
+
+
+def test_a_worker_that_dies_between_sending_and_recording_reimburses_once(claim: Claim) -> None:
+    run = claim(wait=False)
+    while not run.tasks.filter(step="reimburse").exists():
+        engine.drain(lanes=("default", "ocr"), budget=0)
+    [held] = engine.claim("effects", 1)
+    engine.execute(held)  # the outside has it; nobody wrote down that it has
+    assert LedgerEntry.objects.count() == 1
+    Task.objects.filter(pk=held.task_id).update(lease_until=Now() - timedelta(seconds=1))
+    recovery.sweep()
+    finish(run)
+    assert (run.status, LedgerEntry.objects.count(), run.effects.count()) == (Run.Status.SUCCEEDED, 1, 1)
 
 
 def clerk() -> Any:

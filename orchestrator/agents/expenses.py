@@ -22,6 +22,7 @@ from .expenses_differences import (
 from .expenses_model import Claimed, Receipt, receipt_of
 from .findings import Discrepancy
 
+NO_LIMIT = "0"  # a policy's amount has a value; whether it means anything is another fact, `limited`
 SHOWN = 5  # earlier claims told of; more would be the same story
 
 
@@ -158,15 +159,16 @@ class RulesInput(BaseModel):
 
 
 class RulesReport(BaseModel):
-    """`allowed` is what may be reimbursed for a receipt of the category: its limit, or all of it where it has none."""
+    """`limit` is the most that may be reimbursed for a receipt of the category, where `limited`. What the receipt says
+    is no part of it: a total that people correct is held against the limit, never against what was read before."""
 
     model_config = ConfigDict(extra="forbid")
 
     checked: bool = True
     category: str
     limited: bool = False
-    allowed: str | None = None
-    allowed_currency: str | None = None
+    limit: str = NO_LIMIT
+    limit_currency: str | None = None
     discrepancies: list[Discrepancy] = []
     stops: int = 0
 
@@ -183,8 +185,8 @@ def check_rules(case: RulesInput, ctx: AgentContext) -> Result[RulesReport]:
     report = RulesReport(
         category=str(rule.get("category") or wanted or "default"),
         limited=limited,
-        allowed=rule.get("limit") if limited else case.read.receipt.total,
-        allowed_currency=rule.get("currency") if limited else case.read.receipt.currency,
+        limit=rule["limit"] if limited else NO_LIMIT,
+        limit_currency=rule.get("currency") if limited else case.read.receipt.currency,
         discrepancies=differences,
         stops=sum(difference.severity == "stop" for difference in differences),
     )
@@ -194,5 +196,5 @@ def check_rules(case: RulesInput, ctx: AgentContext) -> Result[RulesReport]:
 def _held(report: RulesReport) -> str:
     if report.discrepancies:
         return " ".join(found.message for found in report.discrepancies)
-    limit = f"up to {report.allowed} {report.allowed_currency}" if report.limited else "without a limit"
+    limit = f"up to {report.limit} {report.limit_currency}" if report.limited else "without a limit"
     return f"Held against the rules for {report.category}: {limit}."

@@ -17,6 +17,7 @@ from .truth import Row, flat
 PAYING, CLAIMING = "invoice-to-pay", "expense-claim"
 VENDOR = "V-1"
 MAX_SECONDS, MAX_MB = 30, 512
+TWICE = ("duplicate_receipt", "near_miss")  # what names an earlier claim
 RINGGIT = "MYR"  # of the receipts whose truth names no currency
 NOT_FIELDS = ("iban_checksum_ok", "order_reference_raw")
 TOLERANCES = {
@@ -275,10 +276,11 @@ def reimbursed(case: Case, played: Played) -> Verdict:
 
 
 def told_apart(case: Case, played: Played) -> Verdict:
-    """The second of a true pair is put before a person; a near miss may be, or may pass, and is never refused."""
-    duplicate = case.row.truth["duplicate"]
+    """The second of a true pair is put before a person because of the first; a near miss may be, or may pass, and is
+    never refused. Whom another rule sends to a person was not told apart."""
+    duplicate, named = case.row.truth["duplicate"], any(one["kind"] in TWICE for one in played.discrepancies)
     if duplicate or played.route == REFUSE:
-        result = result_of(played.route, correct=False, person_asked=duplicate)
+        result = result_of(played.route, correct=False, person_asked=duplicate and named)
     else:
         result = RIGHT
     return verdict_of(case, played, result, played.route)
