@@ -18,13 +18,14 @@ from .world import running_world, small_disk
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--only", default="", help="trials whose name contains this")
+    parser.add_argument("--only", action="append", help="trials whose name contains this; may be repeated")
     parser.add_argument("--list", action="store_true", help="names, and in which sets they are")
     given = parser.parse_args()
     if given.list:
         return list_trials()
     long = bool(os.environ.get("LONG"))
-    trials = [trial for trial in chosen(long or bool(given.only)) if given.only in trial.name]
+    wanted = given.only or [""]
+    trials = [t for t in chosen(long or bool(given.only)) if any(text in t.name for text in wanted)]
     began = time.monotonic()
     reports = [report for part in by_world(trials) for report in play(part, long=long)]
     return summarise(reports, time.monotonic() - began)
@@ -37,19 +38,19 @@ def list_trials() -> int:
 
 
 def by_world(trials: Sequence[Trial]) -> list[list[Trial]]:
-    """Trials with a disk of their own need a world of their own."""
-    shared = [trial for trial in trials if not trial.disk]
-    return [*([shared] if shared else []), *([trial] for trial in trials if trial.disk)]
+    """Trials with a disk or a database of their own need a world of their own."""
+    shared = [trial for trial in trials if not (trial.disk or trial.database)]
+    return [*([shared] if shared else []), *([trial] for trial in trials if trial.disk or trial.database)]
 
 
 def play(trials: Sequence[Trial], *, long: bool) -> Iterable[Report]:
     with ExitStack() as stack:
         try:
             disk = stack.enter_context(small_disk(trials[0].disk)) / "postgres" if trials[0].disk else None
-        except PermissionError as error:
+            world = stack.enter_context(running_world(disk, trials[0].database))
+        except (PermissionError, NotInstalled) as error:
             yield Report(trials[0].name, reason=str(error))
             return
-        world = stack.enter_context(running_world(disk))
         stage = Stage(world)
         for trial in trials:
             try:

@@ -1,5 +1,6 @@
 """One trial: people work, the fault does its worst, everything is to end, and then the books are compared."""
 
+import importlib
 import os
 import time
 from collections.abc import Iterator
@@ -76,6 +77,8 @@ class Stage:
         report.violations += people.failures
         if not ended:
             report.violations += patiently(lambda: unfinished(people))
+        if "database is locked" in (self.world.folder / "web.log").read_text(errors="replace"):
+            report.violations.append("somebody was told that the database is locked")
         report.violations += self.fresh(patiently(lambda: self.verdict(trial, people)))
         report.effects = patiently(lambda: sent_by(people))
         return report
@@ -158,18 +161,32 @@ def prepare(world: World) -> dict[str, str]:
 
 
 def connect(world: World) -> None:
-    """The first world configures Django; for a later one only the database is another."""
+    """The first world configures Django; for a later one the database is another."""
     import django
     from django.apps import apps
+    from django.db import connections
 
     environment = world.environment() | {"FAULT_FOLDER": ""}  # nothing is ever done to this process
     os.environ.update(environment)
-    if not apps.ready:
-        django.setup()
-    from django.db import connection
+    limits = os.environ.pop("DATABASE_LIMITS", None)
+    os.environ["DATABASE_LIMITS"] = ""  # this process makes schemas and asks long questions; the product has its limits
+    try:
+        return point_at_database(django, apps, connections)
+    finally:
+        del os.environ["DATABASE_LIMITS"]
+        if limits is not None:
+            os.environ["DATABASE_LIMITS"] = limits
 
-    connection.close()
-    connection.settings_dict["PORT"] = str(world.ports["postgres"])
+
+def point_at_database(django: Any, apps: Any, connections: Any) -> None:
+    if not apps.ready:
+        return django.setup()
+    from orchestrator import settings
+
+    connections.close_all()
+    connections.settings |= connections.configure_settings(importlib.reload(settings).DATABASES)
+    del connections["default"]
+    return None
 
 
 def admin() -> Any:

@@ -15,6 +15,7 @@ from .proxy import CUTS, STALL
 from .world import World
 
 Fault = Callable[[World], Iterator[float]]
+SQLITE, OWN_CLOCK = "sqlite", "postgres on its own clock"
 GIVE_UP = 20.0  # seconds after which an armed fault that nobody met is not waited for
 
 
@@ -31,6 +32,7 @@ class Trial:
     poison: int = 0
     by_evidence: bool = False
     disk: int = 0  # megabytes of a database disk of its own
+    database: str = ""  # SQLITE or OWN_CLOCK; else PostgreSQL as it is
     happens: str = ""  # the point or deed that must have been seen, or the trial proves nothing
 
 
@@ -163,6 +165,21 @@ def wrong_clocks(world: World) -> Iterator[float]:
         note(world, "clocks.wrong")
 
 
+def database_clock_jumps(world: World) -> Iterator[float]:
+    """F08: the clock of the database's host jumps ahead, twice: every lease there is ends at once."""
+    for ahead in (30, 90):
+        yield 2.0
+        world.set_clock(ahead)
+        note(world, "clock.jumped")
+    yield 3.0
+
+
+def six_processes(world: World) -> Iterator[float]:
+    """F42: two of the web and four workers write to one file, and are killed in the middle of it."""
+    for point in ("record.before_commit", "decide.before_commit", "grant.after_commit", "record.after_commit"):
+        yield from armed(point, "kill", times=2)(world)
+
+
 def deaf_parent(world: World) -> Iterator[float]:
     """F04: a worker's parent is alive and answers nothing; its children run. The others finish."""
     for program in world.workers[:1]:
@@ -271,6 +288,8 @@ TRIALS: Sequence[Trial] = (
     Trial("half-open connection", half_open, product={"by_proxy": True}, happens=STALL),
     Trial("disk full", disk_filled, disk=160, happens="disk.filled"),
     Trial("wrong clocks", wrong_clocks, 10, product={"clocks": CLOCKS}, happens="clocks.wrong"),
+    Trial("database's clock jumps", database_clock_jumps, database=OWN_CLOCK, happens="clock.jumped"),
+    Trial("SQLite, six processes", six_processes, database=SQLITE, happens="record.before_commit"),
     Trial("bad messages", bad_messages, 10, happens="messages.pushed-2"),
     Trial("poison", calm, 8, poison=1),
     Trial("outside misbehaves", calm, 12, 60, erp={"weights": MISBEHAVIOUR, "seed": 7}),

@@ -28,8 +28,8 @@ Answer = TypeVar("Answer")
 class World:
     """`tend()` is called all the time: it starts again what died, and thaws what was frozen."""
 
-    def __init__(self, folder: Path, database_folder: Path | None = None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, database_folder: Path | None = None, database: str = "") -> None:
+        self.folder, self.database = folder, database
         self.database_folder = database_folder or folder / "postgres"
         self.arming = Arming(folder / "faults")
         names = ("postgres", "redis", "erp", "web", "proxy")
@@ -42,8 +42,9 @@ class World:
         self._seen = 0
 
     def environment(self, *, by_proxy: bool = False, **changes: str) -> dict[str, str]:
+        server = f"postgresql://app@127.0.0.1:{self.ports['proxy' if by_proxy else 'postgres']}/postgres"
         return {
-            "DATABASE_URL": f"postgresql://app@127.0.0.1:{self.ports['proxy' if by_proxy else 'postgres']}/postgres",
+            "DATABASE_URL": f"sqlite:///{self.folder}/var/trials.sqlite3" if self.database == "sqlite" else server,
             "REDIS_URL": f"redis://127.0.0.1:{self.ports['redis']}/0",
             "ERP_BASE_URL": f"http://127.0.0.1:{self.ports['erp']}",
             "VAR_DIR": str(self.folder / "var"),
@@ -57,19 +58,39 @@ class World:
 
     def start_servers(self) -> None:
         self.arming.prepare()
+        self.redis = programs.redis(self.folder, self.ports["redis"])
+        journal = self.folder / "journal.jsonl"
+        self.erp = programs.module("erp", self.folder, "--port", self.ports["erp"], "--journal", journal)
+        self.servers = [self.redis, self.erp]
+        if self.database != "sqlite":
+            self.servers.append(self.prepare_postgres())
+        for program in self.servers:
+            program.start()
+        if self.database != "sqlite":
+            self.await_postgres()
+        wait_until(lambda: answers_ping(self.ports["redis"]), "redis answers")
+        wait_until(lambda: listens(self.ports["erp"]), "the outside answers")
+
+    def prepare_postgres(self) -> Program:
         self.database_folder.mkdir(exist_ok=True)
         account = postgres_account(self.database_folder)
         initialise_cluster(postgres_binaries(), self.database_folder, account)
         self.postgres = programs.postgres(self.database_folder, account, self.ports["postgres"])
-        self.redis = programs.redis(self.folder, self.ports["redis"])
-        journal = self.folder / "journal.jsonl"
-        self.erp = programs.module("erp", self.folder, "--port", self.ports["erp"], "--journal", journal)
-        self.servers = [self.redis, self.erp, self.postgres]
-        for program in self.servers:
-            program.start()
-        self.await_postgres()
-        wait_until(lambda: answers_ping(self.ports["redis"]), "redis answers")
-        wait_until(lambda: listens(self.ports["erp"]), "the outside answers")
+        if "clock" in self.database:
+            self.set_clock(0)
+            self.postgres.environment = programs.with_clock({}, "") | {
+                "FAKETIME_TIMESTAMP_FILE": str(self.clock),
+                "FAKETIME_NO_CACHE": "1",
+            }
+        return self.postgres
+
+    @property
+    def clock(self) -> Path:
+        return self.database_folder / "clock"
+
+    def set_clock(self, ahead: int) -> None:
+        """By how many seconds the clock of the database's host is ahead."""
+        self.clock.write_text(f"+{ahead}\n")
 
     def start_product(self, *, clocks: tuple[str, ...] = (), by_proxy: bool = False, **changes: str) -> None:
         """Web and workers; `clocks`: by how much each worker's is wrong; `by_proxy`: their way to the database."""
@@ -217,12 +238,12 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 
 
 @contextmanager
-def running_world(database_folder: Path | None = None) -> Iterator[World]:
+def running_world(database_folder: Path | None = None, database: str = "") -> Iterator[World]:
     """Servers only; the product is started by whoever has prepared the database."""
     with temporary_directory("countersign-faults-") as folder:
         if os.geteuid() == 0:
             folder.chmod(0o755)  # PostgreSQL runs under an account of its own below it
-        world = World(folder, database_folder)
+        world = World(folder, database_folder, database)
         (folder / "var").mkdir()
         try:
             world.start_servers()

@@ -48,6 +48,14 @@ class Meeting:
                 if waiting() >= self.parties - len(self.arrived):
                     self.over.set()
 
+    def second(self) -> bool:
+        """Waits until somebody else has arrived: for a party that is to come second."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.arrived:
+            assert time.monotonic() < deadline, "nobody came first"
+            time.sleep(0.002)
+        return True
+
     def leave(self) -> None:
         """A party is done, or gave up before it came here."""
         with self.lock:

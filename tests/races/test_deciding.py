@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 
 from orchestrator import engine, grants, services
 from orchestrator.models import Effect, LedgerEntry
-from reviews import deciding
+from reviews import blind, deciding
 from reviews import services as reviews
 from reviews.errors import AlreadyDecided, Conflict, NotAllowed, Stale
 from reviews.models import Approval
@@ -64,6 +64,22 @@ def test_of_two_answers_one_counts_and_the_other_is_told(pair, monkeypatch):
         assert (review.status, paid(review)) == ENDS[winner]
         assert Approval.objects.filter(review=review).count() == 1
     assert sum(first.values()) == ROUNDS
+    assert_invariants()
+
+
+def second_signature_counts(everybody: Cast, monkeypatch) -> bool:
+    """Two people sign a case that needs two, at once: whoever comes second completes it."""
+    review = waiting_bill(everybody)
+    signatures = says(review, everybody.clerk), says(review, everybody.second)
+    found = meet(monkeypatch, *signatures, at=((blind, "votes_of", "after"),))
+    assert not refused(found), found
+    work()
+    return sorted(one["review_status"] for one in found) == ["approved", "open"] and paid(review) == 1
+
+
+def test_the_two_signatures_of_a_quorum_given_at_once_are_both_counted(monkeypatch):
+    everybody = cast(quorum=2)
+    assert all(second_signature_counts(everybody, monkeypatch) for _ in range(ROUNDS))
     assert_invariants()
 
 
@@ -141,9 +157,10 @@ def held_back(everybody: Cast, number: int):
     run, _ = services.start_run(workflow="look-and-check", input=given, actor=everybody.requester)
     held = None
     while works := engine.claim():
-        [check] = [work for work in works if work.step.name == "check"] or [None]
+        [check] = [one for one in works if one.step.name == "check"] or [None]
         held = check or held
-        engine.record([(work, engine.execute(work)) for work in works if work is not check])
+        if done := [(one, engine.execute(one)) for one in works if one is not check]:
+            engine.record(done)
     assert held is not None
     return run, held
 

@@ -84,25 +84,32 @@ def test_an_answer_that_is_taken_back_while_a_worker_takes_it_up_is_recalled_or_
     assert_invariants()
 
 
+def granted_after(everybody, monkeypatch) -> bool:
+    """A hold comes while a worker has seen none. Whether the payment was granted when the hold was in force."""
+    review = waiting_bill(everybody)
+    held = about_to_pay(review, everybody.clerk)
+    pull = lambda: services.pull_hold(scope="all", value="", reason="stop", actor=everybody.admin)  # noqa: E731
+    with meeting_at(monkeypatch, 2, (effects, "hold_on", "after"), (services, "pull_hold", "after")) as meeting:
+        hold, _ = together(meeting, lambda: meeting.second() and pull(), carry_out(held))
+    pulled = Event.objects.get(kind="hold.pulled", subject_id=str(hold.pk)).at
+    sent = Event.objects.filter(kind="effect.sent", run=str(review.run.pk)).first()
+    if sent is None:
+        assert (review.run.effects.get().state, kinds_paid(review.run)) == (Effect.State.AUTHORISED, [])
+    services.release_hold(hold_id=hold.pk, actor=everybody.cfo)
+    work()
+    assert kinds_paid(review.run) == ["pay_invoice"]
+    return sent is not None and sent.at > pulled
+
+
 def test_nothing_is_granted_once_a_hold_is_in_force(monkeypatch):
-    """The hold comes while a worker has seen none: it waits for the grant, or the grant for it."""
-    everybody, ways = cast(), Counter()
-    for _ in range(ROUNDS):
-        review = waiting_bill(everybody)
-        held = about_to_pay(review, everybody.clerk)
-        pull = lambda: services.pull_hold(scope="all", value="", reason="stop", actor=everybody.admin)  # noqa: E731
-        with meeting_at(monkeypatch, 2, (effects, "hold_on", "after"), (services, "pull_hold", "after")) as meeting:
-            hold, _ = together(meeting, pull, carry_out(held))
-        effect = review.run.effects.get()
-        pulled = Event.objects.get(kind="hold.pulled", subject_id=str(hold.pk)).at
-        sent = Event.objects.filter(kind="effect.sent", run=str(review.run.pk)).first()
-        ways["sent before" if sent else "held"] += 1
-        if sent is None:
-            assert (effect.state, kinds_paid(review.run)) == (Effect.State.AUTHORISED, [])
-        else:
-            assert sent.at <= pulled, f"sent {sent.at} after the hold of {pulled}"
-        services.release_hold(hold_id=hold.pk, actor=everybody.cfo)
-        work()
-        assert kinds_paid(review.run) == ["pay_invoice"]
-    assert sum(ways.values()) == ROUNDS
+    """The hold waits for the grant, or the grant for the hold."""
+    everybody = cast()
+    assert not any(granted_after(everybody, monkeypatch) for _ in range(ROUNDS))
     assert_invariants()
+
+
+def test_without_standing_still_for_a_hold_payments_would_be_granted_under_it(monkeypatch):
+    """The mutant of this race. Times are whole milliseconds, which the two may share."""
+    everybody = cast()
+    monkeypatch.setattr(effects, "stand_still", lambda alone: None)
+    assert any(granted_after(everybody, monkeypatch) for _ in range(ROUNDS))
