@@ -97,3 +97,15 @@ def test_whoever_rings_between_the_look_and_the_end_is_heard(broker, seconds):
 
     assert dispatch.linger(seconds, looks) is True
     assert broker.llen("engine") == 0
+
+
+def test_whoever_rings_as_the_worker_leaves_is_heard(broker, monkeypatch):
+    leaves = redis.client.PubSub.unsubscribe
+
+    def ring_first(self, *channels):
+        dispatch.wake()
+        return leaves(self, *channels)
+
+    monkeypatch.setattr(redis.client.PubSub, "unsubscribe", ring_first)
+    assert dispatch.linger(0, lambda: False) is True
+    assert broker.llen("engine") == 0
