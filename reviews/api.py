@@ -24,6 +24,9 @@ from .errors import NotAllowed, ReviewError
 from .models import Review, ReviewStatus
 from .packet import name_of
 
+# The desk asks why; for programs that send a case elsewhere a reason is optional.
+UNEXPLAINED = ("reroute", "escalate")
+
 router = Router(tags=["reviews"])
 decisions_router = Router(tags=["reviews"])
 Status = StrEnum("Status", {name: str(value) for name, value in ReviewStatus.__members__.items()})
@@ -202,11 +205,10 @@ def decide_review(request: Request, review_id: UUID, body: DecideReview) -> dict
     people_only(request)
     review = get_review(request, review_id)
     services.keep_pace(review_id=review.pk, actor=request.user)
-    return services.decide(
-        review_id=review.pk,
-        actor=request.user,
-        **body.model_dump(),
-    )
+    given = body.model_dump()
+    if given["verdict"] in UNEXPLAINED:
+        given["reason"] = given["reason"] or "other"
+    return services.decide(review_id=review.pk, actor=request.user, **given)
 
 
 @decisions_router.post("/{uuid:decision_id}/undo", response={200: Undone} | refusals(403, 404, 409))

@@ -231,3 +231,11 @@ def test_the_openapi_document_names_the_calls_on_reviews(client):
     for path in ("", "/{review_id}", "/{review_id}/claim", "/{review_id}/release", "/{review_id}/decide"):
         assert f"/api/v1/reviews{path}" in paths
     assert "/api/v1/decisions/{decision_id}/undo" in paths
+
+
+def test_a_program_sends_a_case_elsewhere_without_a_reason(everybody, review):
+    clerk = Caller(everybody.clerk)
+    found = clerk.get(f"reviews/{review.pk}").json()
+    sent = clerk.post(f"reviews/{review.pk}/decide", agreeing(found, verdict="escalate", reason=""))
+    assert sent.status_code == 200
+    assert Approval.objects.get().reason == "other"
