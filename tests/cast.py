@@ -121,10 +121,13 @@ def vendor(case: GivenBill, ctx: AgentContext) -> Result[Vendor]:
     )
 
 
+ADVICE = {"copy": "Looks like a copy of KB-0"}  # what the agent says, and nobody who hands in: the case shows the input
+
+
 def advised(text: str) -> dict[str, Any] | None:
-    """ "reject: paid before" as an agent says it."""
+    """ "reject: copy" as an agent says it."""
     verdict, _, why = text.partition(": ")
-    return {"verdict": verdict, "why": why} if why else None
+    return {"verdict": verdict, "why": ADVICE.get(why, why)} if why else None
 
 
 @agent("cast.check", version="1")

@@ -11,11 +11,11 @@ from reviews.recommending import shown_to
 from reviews.revealing import reveal
 
 from .api import Caller
-from .cast import answer, cast, waiting_bill
+from .cast import ADVICE, answer, cast, waiting_bill
 from .desk import case_url, signed_in, text_of
 
 pytestmark = pytest.mark.django_db
-WHY = "Looks like a copy of KB-0"
+WHY = ADVICE["copy"]
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def everybody():
 
 @pytest.fixture
 def review(everybody):
-    return waiting_bill(everybody, advice=f"reject: {WHY}")
+    return waiting_bill(everybody, advice="reject: copy")
 
 
 def policy_says(everybody, mode, **more):
@@ -125,7 +125,7 @@ def test_a_policy_may_have_reasons_of_its_own(everybody, review):
 
 
 def test_the_rate_is_measured_on_what_people_answered_and_waits_for_enough(everybody):
-    advice = f"escalate: {WHY}"
+    advice = "escalate: copy"
     answer(waiting_bill(everybody, advice=advice), everybody.clerk, "escalate")
     review = waiting_bill(everybody, advice=advice)
     reveal(review_id=review.pk, actor=everybody.clerk, choice="approve")

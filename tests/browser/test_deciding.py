@@ -11,13 +11,13 @@ from audit.models import Event
 from reviews import services
 from reviews.models import Approval, Comment, Draft, Review
 from tests.api import PDF
-from tests.cast import Cast, bill, cast, open_review_of, waiting_bill, work
+from tests.cast import ADVICE, Cast, bill, cast, open_review_of, waiting_bill, work
 from tests.desk import case_url
 
 from .test_desk import SIZES, THEMES, SignIn, sign_in, violations  # noqa: F401
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WHY = "Looks like a copy of KB-0"
+WHY = ADVICE["copy"]
 DEAF = 450  # ms: keys are deaf for 400 ms after a swap
 
 
@@ -83,7 +83,7 @@ def test_the_next_case_is_loaded_ahead_and_shown_within_300_ms(everybody: Cast, 
 def test_the_recommendation_is_absent_until_a_choice_is_made_and_changes_nothing(
     everybody: Cast, sign_in: SignIn
 ) -> None:
-    review = waiting_bill(everybody, advice=f"reject: {WHY}")
+    review = waiting_bill(everybody, advice="reject: copy")
     page, bodies = sign_in("clerk"), []
     page.on("response", lambda answer: bodies.append(answer))
     page.goto(case_url(review))
@@ -226,7 +226,7 @@ def test_the_second_of_two_blind_people_gets_nothing_of_the_first_over_the_netwo
 ) -> None:
     everybody.policy.quorum, everybody.policy.blind = 2, True
     everybody.policy.save()
-    review = waiting_bill(everybody, advice=f"reject: {WHY}")
+    review = waiting_bill(everybody, advice="reject: copy")
     first = sign_in("clerk")
     first.goto(case_url(review))
     first.get_by_role("radio", name="Reject").check()
@@ -253,7 +253,7 @@ def test_the_second_of_two_blind_people_gets_nothing_of_the_first_over_the_netwo
 def test_no_state_of_a_case_breaks_a_rule_or_hides_the_focus(everybody: Cast, sign_in: SignIn) -> None:
     everybody.policy.recommendation = "on_request"
     everybody.policy.save()
-    review = waiting_bill(everybody, advice=f"reject: {WHY}")
+    review = waiting_bill(everybody, advice="reject: copy")
     services.comment(review_id=review.pk, actor=everybody.second, text="Called them, @clerk.")
     found: list[str] = []
     for theme in THEMES:
