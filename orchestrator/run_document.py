@@ -1,6 +1,6 @@
 """The run document: everything about one run as plain data, the same for the API and for `show_run`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -37,6 +37,25 @@ def run_summary(run: Run) -> dict[str, Any]:
         "ended_at": moment(run.ended_at),
         "deadline": moment(run.deadline),
     }
+
+
+def kept_back(user: Any, run: Run) -> Collection[str]:
+    """Names in the data of a run that this person may not see yet (settings.KEPT_BACK)."""
+    return import_string(settings.KEPT_BACK)(user, run)
+
+
+def without(value: Any, names: Collection[str]) -> Any:
+    """Plain data with nothing under these names, however deep."""
+    if not names:
+        return value
+    if isinstance(value, Mapping):
+        return {name: without(inner, names) for name, inner in value.items() if name not in names}
+    return [without(inner, names) for inner in value] if isinstance(value, list) else value
+
+
+def run_document_for(user: Any, run: Run) -> dict[str, Any]:
+    """The run document as this person may have it."""
+    return without(run_document(run), kept_back(user, run))
 
 
 def run_document(run: Run) -> dict[str, Any]:

@@ -223,6 +223,7 @@ AGENT_MODULES = [
 ]
 QUEUE_NAMES = "reviews.services.queue_names"
 AUDIT_VISIBLE_SCOPES = "orchestrator.permissions.visible_scopes"
+KEPT_BACK = "reviews.recommending.kept_back"  # which parts of a run's data a person may not see yet
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)

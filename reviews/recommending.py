@@ -10,6 +10,8 @@ from typing import Any
 
 from django.db.models import Count, F, Q
 
+from orchestrator.models import Run
+
 from .blind import hides_answers, signers
 from .measured import Frequency
 from .models import Approval, Reveal, Review, ReviewPolicy
@@ -78,6 +80,12 @@ def agreement(step: str, verdict: str) -> Frequency:
     newest = answers.order_by("-at").annotate(same=Q(verdict=F("recommended")))[:NEWEST]
     found = newest.aggregate(cases=Count("pk"), agreed=Count("pk", filter=Q(same=True)))
     return Frequency(found["agreed"], found["cases"])
+
+
+def kept_back(user: Any, run: Run) -> set[str]:
+    """While a person may not see the recommendation of a case, no page of its run tells it (settings.KEPT_BACK)."""
+    live = run.reviews.live().select_related("queue__policy")
+    return {"recommendation"} if any(recommendation_of(r) and not is_shown(r, user) for r in live) else set()
 
 
 def how_seen(review: Review, user: Any, verdict: str) -> dict[str, Any]:

@@ -62,6 +62,19 @@ def test_each_mode_shows_it_when_it_says_and_before_that_it_is_nowhere(
         assert over_the_api(everybody, review) is expected
 
 
+def on_the_run(everybody, review):
+    """Whether any step's page of the run, or its document, tells it."""
+    client, steps = signed_in(everybody.clerk), ("read", "vendor", "check", "approve")
+    pages = [text_of(client.get(f"/runs/{review.run_id}/", {"step": step})) for step in steps]
+    return WHY in "".join([*pages, text_of(Caller(everybody.clerk).get(f"runs/{review.run_id}"))])
+
+
+def test_the_run_does_not_tell_before_the_case_does(everybody, review):
+    assert not on_the_run(everybody, review)
+    reveal(review_id=review.pk, actor=everybody.clerk, choice="approve")
+    assert on_the_run(everybody, review)
+
+
 def test_what_one_person_was_shown_another_was_not(everybody, review):
     reveal(review_id=review.pk, actor=everybody.clerk, choice="reject")
     assert shown_to(Review.objects.get(pk=review.pk), everybody.clerk).why == WHY

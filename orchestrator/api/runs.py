@@ -17,7 +17,7 @@ from orchestrator.models.run import RunStatus
 from orchestrator.pacing import RETRY_SECONDS, is_too_fast
 from orchestrator.permissions import get_visible_or_404, may, visible, visible_runs
 from orchestrator.pinned import definition_of
-from orchestrator.run_document import run_document, run_summary
+from orchestrator.run_document import run_document_for, run_summary
 
 from .errors import ApiError
 from .paging import PAGE, Cursor, Limit, page
@@ -45,7 +45,7 @@ def start_run(request: Request, response: HttpResponse, body: StartRun, key: Key
         actor=request.user,
     )
     response["Location"] = reverse("api-1:get_run", args=[run.pk])
-    return Status(201 if created else 200, run_document(get_run_row(request.user, run.pk)))
+    return Status(201 if created else 200, run_document_for(request.user, get_run_row(request.user, run.pk)))
 
 
 def keep_pace(user: Any) -> None:
@@ -106,7 +106,7 @@ def get_run_row(user: Any, run_id: UUID) -> Run:
 @router.get("/{uuid:run_id}", response={200: RunShape} | refusals(404), url_name="get_run")
 def get_run(request: Request, run_id: UUID) -> dict[str, Any]:
     """The run document."""
-    return run_document(get_run_row(request.user, run_id))
+    return run_document_for(request.user, get_run_row(request.user, run_id))
 
 
 @router.post("/{uuid:run_id}/cancel", response={200: RunShape} | refusals(400, 403, 404, 409, 415, 422))
@@ -116,4 +116,4 @@ def cancel_run(request: Request, run_id: UUID, body: CancelRun | None = None) ->
     if not may(request.user, "cancel", run):
         raise ApiError(403, "Only whoever started this run, or an operator, may cancel it.")
     services.cancel_run(run_id=run.pk, actor=request.user, reason=body.reason if body else "")
-    return run_document(get_run_row(request.user, run_id))
+    return run_document_for(request.user, get_run_row(request.user, run_id))

@@ -25,7 +25,7 @@ from orchestrator.models import Incident, Run
 from orchestrator.permissions import get_visible_or_404, may, visible_runs
 from orchestrator.pinned import definition_of
 from orchestrator.resolving import choices_for
-from orchestrator.run_document import given_to
+from orchestrator.run_document import given_to, kept_back, without
 
 from .errors import conflict, explain, forbidden
 from .paging import newest_first
@@ -143,8 +143,10 @@ def run_page(request: Request, pk: UUID) -> HttpResponse:
 
 def render_run(request: Request, run: Run, status: int = 200, **more: Any) -> HttpResponse:
     shown = context_of(request, run, told(request, run))
+    line, hidden = shown["selected"], kept_back(request.user, run)
     context = shown | {
-        "given": given_in(run, shown["selected"]),
+        "given": without(given_in(run, line), hidden),
+        "output": without(line.answer.output, hidden) if line and line.answer else None,
         "documents": run.documents.all(),
         "effects": run.effects.order_by("authorised_at"),
         "incidents": incident_forms(request, run),
