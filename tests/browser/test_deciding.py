@@ -1,5 +1,4 @@
 """Deciding in a real browser: by keyboard, two people at once, what is hidden until the choice, nothing ever lost."""
-# ruff: noqa: F811 - fixtures are named as what they are
 
 from datetime import timedelta
 
@@ -14,7 +13,8 @@ from tests.api import PDF
 from tests.cast import ADVICE, Cast, bill, cast, open_review_of, waiting_bill, work
 from tests.desk import case_url
 
-from .test_desk import SIZES, THEMES, SignIn, sign_in, violations  # noqa: F401
+from .conftest import SignIn
+from .test_desk import SIZES, THEMES, violations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WHY = ADVICE["copy"]

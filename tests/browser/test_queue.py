@@ -6,7 +6,8 @@ from playwright.sync_api import expect
 from reviews.models import Review
 from tests.cast import Cast, cast, waiting_bill
 
-from .test_desk import SIZES, THEMES, SignIn, sign_in, violations  # noqa: F401 - a fixture
+from .conftest import SignIn
+from .test_desk import SIZES, THEMES, violations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -16,7 +17,7 @@ def everybody(transactional_db: None) -> Cast:
     return cast(undo_seconds=30)
 
 
-def test_new_cases_are_announced_and_the_list_stays_until_it_is_asked_for(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+def test_new_cases_are_announced_and_the_list_stays_until_it_is_asked_for(everybody: Cast, sign_in: SignIn) -> None:
     first = waiting_bill(everybody)
     page = sign_in("clerk")
     second = waiting_bill(everybody, amount="9000.00")
@@ -29,7 +30,7 @@ def test_new_cases_are_announced_and_the_list_stays_until_it_is_asked_for(everyb
     expect(page.locator(".items h3 a")).to_have_text([second.title, first.title])
 
 
-def test_an_empty_list_fills_by_itself(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+def test_an_empty_list_fills_by_itself(everybody: Cast, sign_in: SignIn) -> None:
     page = sign_in("clerk")
     expect(page.get_by_role("heading", name="Nothing is waiting for you")).to_be_visible()
     review = waiting_bill(everybody)
@@ -37,7 +38,7 @@ def test_an_empty_list_fills_by_itself(everybody: Cast, sign_in: SignIn) -> None
     expect(page.get_by_role("link", name=review.title)).to_be_visible()
 
 
-def test_coming_back_from_a_case_finds_the_same_row_selected(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+def test_coming_back_from_a_case_finds_the_same_row_selected(everybody: Cast, sign_in: SignIn) -> None:
     reviews = [waiting_bill(everybody, amount=f"{9 - n}000.00") for n in range(3)]
     page = sign_in("clerk")
     page.keyboard.press("j")
@@ -52,7 +53,7 @@ def test_coming_back_from_a_case_finds_the_same_row_selected(everybody: Cast, si
     expect(page.locator(".items .sel h3 a")).to_have_text(reviews[2].title)
 
 
-def test_rows_are_selected_and_handed_over_by_keyboard(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+def test_rows_are_selected_and_handed_over_by_keyboard(everybody: Cast, sign_in: SignIn) -> None:
     for _ in range(2):
         waiting_bill(everybody)
     page = sign_in("clerk")
@@ -69,7 +70,7 @@ def test_rows_are_selected_and_handed_over_by_keyboard(everybody: Cast, sign_in:
     assert Review.objects.filter(delegated_to=everybody.second).count() == 2
 
 
-def test_one_key_puts_the_selected_case_aside(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+def test_one_key_puts_the_selected_case_aside(everybody: Cast, sign_in: SignIn) -> None:
     review = waiting_bill(everybody)
     page = sign_in("clerk")
     page.set_viewport_size({"width": 1440, "height": 900})
@@ -78,7 +79,7 @@ def test_one_key_puts_the_selected_case_aside(everybody: Cast, sign_in: SignIn) 
     assert Review.objects.get().snoozed_by == everybody.clerk
 
 
-def test_the_filter_stays_through_cases_and_reload(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+def test_the_filter_stays_through_cases_and_reload(everybody: Cast, sign_in: SignIn) -> None:
     waiting_bill(everybody, flagged=False)
     page = sign_in("clerk")
     page.get_by_label("Sort order").focus()
@@ -89,7 +90,7 @@ def test_the_filter_stays_through_cases_and_reload(everybody: Cast, sign_in: Sig
     expect(page.get_by_label("Sort order")).to_have_value("oldest")
 
 
-def test_everything_in_the_queue_works_without_script(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+def test_everything_in_the_queue_works_without_script(everybody: Cast, sign_in: SignIn) -> None:
     waiting_bill(everybody)
     page = sign_in("clerk", java_script_enabled=False)
     page.get_by_role("checkbox").first.check()
@@ -102,7 +103,7 @@ def test_everything_in_the_queue_works_without_script(everybody: Cast, sign_in: 
 
 
 @pytest.mark.slow
-def test_no_state_of_the_queue_breaks_an_accessibility_rule(everybody: Cast, sign_in: SignIn) -> None:  # noqa: F811
+def test_no_state_of_the_queue_breaks_an_accessibility_rule(everybody: Cast, sign_in: SignIn) -> None:
     review = waiting_bill(everybody)
     waiting_bill(everybody, differences=2)
     found = []
