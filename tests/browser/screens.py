@@ -14,7 +14,19 @@ from orchestrator.demo import PASSWORD
 
 SIZES = ((1440, 900), (1024, 768), (390, 844))
 THEMES = ("light", "dark")
-READERS = {"queue": "clara", "case": "clara", "run": "clara", "runs": "clara", "start": "ravi", "audit": "olga"}
+READERS = {
+    "queue": "clara",
+    "case": "clara",
+    "run": "clara",
+    "runs": "clara",
+    "notices": "clara",
+    "me": "clara",
+    "help/keys": "clara",
+    "start": "ravi",
+    "audit": "olga",
+    "insights": "maya",
+    "holds": "maya",
+}
 
 
 def sign_in(page: Page, base: str, name: str) -> None:
@@ -53,7 +65,7 @@ def take(base: str, folder: Path) -> int:
                 for width, height in SIZES:
                     page.set_viewport_size({"width": width, "height": height})
                     page.goto(url)
-                    page.screenshot(path=str(folder / f"{name}-{width}-{theme}.png"))
+                    page.screenshot(path=str(folder / f"{name.replace('/', '-')}-{width}-{theme}.png"))
                     taken += 1
                 context.close()
         browser.close()
