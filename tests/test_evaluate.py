@@ -167,6 +167,12 @@ def test_files_outside_the_folder_are_not_read(tmp_path: Path) -> None:
         evaluate(data_set(tmp_path, row))
 
 
+def test_numbers_in_groups_are_the_same_without_their_spaces():
+    truth = {"seller": {"vat_id": "DE 232 446 240"}, "iban": "DE89 3704", "invoice_number": "A 1"}
+    found = {"seller.vat_id": "DE232446240", "iban": "DE893704", "invoice_number": "A1"}
+    assert judge_fields(truth, found) == {"seller.vat_id": "right", "iban": "right", "invoice_number": "wrong"}
+
+
 def test_values_are_compared_by_what_they_say() -> None:
     assert same("473", "473.00")
     assert same(None, "")

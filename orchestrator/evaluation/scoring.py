@@ -55,6 +55,9 @@ def extracted(played: Played) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+GROUPED = ("iban", "vat_id")  # written with spaces or without, and the same number either way
+
+
 def general(name: str) -> str:
     """ "lines.3.quantity" → "lines[].quantity"."""
     return NUMBERED.sub("[]", name)
@@ -66,7 +69,8 @@ def judge_fields(truth: Mapping[str, Any], found: Mapping[str, Any], skip: Colle
     judged = {}
     for name, value in wanted.items():
         absent = value is not None and found.get(name) is None
-        judged[name] = RIGHT if same(value, found.get(name), spaced=name == "iban") else MISSING if absent else WRONG
+        spaced = name.rpartition(".")[2] in GROUPED
+        judged[name] = RIGHT if same(value, found.get(name), spaced=spaced) else MISSING if absent else WRONG
     if "lines" in truth:
         lines = {name.split(".")[1] for name in found if name.startswith("lines.")}
         judged |= {f"lines.{number}": WRONG for number in lines if int(number) >= len(truth["lines"])}
