@@ -4,6 +4,7 @@ A job only says "there is work". Rows are locked in the order run → task → r
 compare-and-set, and the database's clock is the only one that counts.
 """
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -34,13 +35,15 @@ logger = logging.getLogger(__name__)
 BATCH = 32
 BUDGET = 0.25  # seconds a job works before it lets others in
 LOCK_TRIES = 6  # of lock_timeout each: longer than a frozen process may keep a run
+# Every fourth claim goes by age, so that no stream of urgent work, however long, keeps the oldest waiting.
+BY_AGE = {lane: itertools.cycle((False, False, False, True)) for lane in LANES}
 
 
 @transaction.atomic
-def claim(lane: str = FAST_LANE, limit: int = BATCH) -> list[Work]:
+def claim(lane: str = FAST_LANE, limit: int = BATCH, *, by_age: bool = False) -> list[Work]:
     """Transaction A: up to `limit` tasks that are due, each with a lease and a higher fence. Never waits for rows that
     another worker holds."""
-    rows = _apart([Due(*row) for row in statements.select(_due, (), lane, limit)])
+    rows = _apart([Due(*row) for row in statements.select(_due, (), lane, limit, by_age)])
     if not rows:
         return []
     with pipelined():
@@ -67,8 +70,10 @@ class Due(NamedTuple):
     objections: Sequence[str] | None
 
 
-def _due(_: Sequence[Slot], lane: str, limit: int) -> QuerySet:
-    rows = Task.objects.filter(ready_at__lte=Clock(), lane=lane).order_by("ready_at", "id")
+def _due(_: Sequence[Slot], lane: str, limit: int, by_age: bool) -> QuerySet:
+    """By age, what is tried again does not count: it has had its turn."""
+    due = Task.objects.filter(ready_at__lte=Clock(), lane=lane)
+    rows = due.filter(status=Task.Status.READY).order_by("id") if by_age else due.order_by("ready_at", "id")
     return rows.select_for_update(skip_locked=True).values_list("pk", *Due._fields[1:])[:limit]
 
 
@@ -141,7 +146,7 @@ def drain(*, lanes: Iterable[str] = LANES, budget: float = BUDGET, more: Callabl
     end = time.monotonic() + budget
     for lane in lanes:
         size = BATCH if lane == FAST_LANE else 1  # a batch of slow steps would serialise under one lease
-        while works := claim(lane, size):
+        while works := claim(lane, size, by_age=next(BY_AGE[lane])):
             if len(works) == size:
                 more()
             while works:

@@ -7,11 +7,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db.models.functions import Now
 
-from audit.log import database_now
 from audit.models import Event
-from orchestrator import engine, family, recovery, services, waits
-from orchestrator.models import Hook, HookDelivery, Run, Task, Wait
-from orchestrator.tasks import AHEAD, MAX_PRIORITY
+from orchestrator import family, recovery, services, waits
+from orchestrator.models import Hook, HookDelivery, Run, Wait
 from orchestrator.webhooks import signature
 
 from .cast import second_admin, work
@@ -226,35 +224,3 @@ def test_a_fallback_takes_over_when_the_agent_failed_for_good(actor, agent):
     decision = run.decisions.get()
     assert (run.status, decision.actor) == ("succeeded", "test.count")
     assert decision.rationale.startswith(f"{agent} failed")
-
-
-@pytest.mark.parametrize(("arrive", "served", "minutes"), [(2, 2, 5), (4, 2, 10)])
-def test_f32_under_an_endless_urgent_stream_the_oldest_is_served_within_a_bound(actor, arrive, served, minutes):
-    """What came with three degrees of priority goes first for five minutes, and no longer: who waits is served after
-    as many as arrive in that time, however many arrive later."""
-    services.publish_workflow(source=line("w1", ["test.count"]), actor=actor)
-    begun = database_now() - timedelta(hours=1)
-
-    def start(minute: int, priority: int):
-        run = services.start_run(workflow="w1", input={}, actor=actor, priority=priority)[0]
-        at = begun + timedelta(minutes=minute) - priority * AHEAD
-        Task.objects.filter(run=run).update(ready_at=at)
-        return run.pk
-
-    oldest, order = start(0, 0), []
-    for minute in range(minutes + 1):
-        for _ in range(arrive):
-            start(minute, MAX_PRIORITY)
-        order += [held.run_id for held in engine.claim(limit=served)]
-    assert order.index(oldest) // served <= minutes
-    assert order.index(oldest) == MAX_PRIORITY * AHEAD // timedelta(minutes=1) * arrive
-
-
-def test_the_oldest_task_is_served_before_newer_urgent_ones(actor):
-    services.publish_workflow(source=line("w1", ["test.count"]), actor=actor)
-    old = services.start_run(workflow="w1", input={}, actor=actor)[0]
-    urgent = services.start_run(workflow="w1", input={}, actor=actor, priority=3)[0]
-    assert [held.run_id for held in engine.claim(limit=1)] == [urgent.pk]
-    Task.objects.filter(run=old).update(ready_at=Now() - timedelta(seconds=301))
-    services.start_run(workflow="w1", input={}, actor=actor, priority=3)
-    assert [held.run_id for held in engine.claim(limit=1)] == [old.pk]

@@ -138,6 +138,7 @@ class Task(models.Model):
         # NULL tests and not a status literal: a prepared statement has a parameter there and could not use the index.
         indexes = [
             models.Index(fields=["ready_at", "id"], name="task_ready", condition=Q(ready_at__isnull=False)),
+            models.Index(fields=["id"], name="task_oldest", condition=Q(ready_at__isnull=False)),
             models.Index(fields=["lease_until"], name="task_leased", condition=Q(lease_until__isnull=False)),
         ]
 
