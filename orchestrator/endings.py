@@ -1,13 +1,13 @@
 """How a run pauses, goes on and ends. Callers hold the run's lock."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 from django.db import transaction
 
-from audit.log import SYSTEM, Actor, record
+from audit.log import SYSTEM, Actor, Entry, database_now, record_many
 
 from . import admission, compensation, tasks, transitions
 from .case import Case
@@ -22,8 +22,12 @@ SENT = (Effect.State.IN_FLIGHT, Effect.State.UNKNOWN)
 
 def told(run: Run, kind: str, actor: Actor, /, **data: object) -> None:
     """The event of a run's change."""
-    workflow = definition_of(run.version_id).name
-    record(kind, subject=("run", str(run.pk)), actor=actor, run=str(run.pk), workflow=workflow, data=data)
+    record_many([told_of(run, kind, actor, data)], at=database_now())
+
+
+def told_of(run: Run, kind: str, actor: Actor, data: Mapping[str, object]) -> Entry:
+    key = str(run.pk)
+    return Entry(kind, ("run", key), actor, key, definition_of(run.version_id).name, "", data)
 
 
 def name(run_id: UUID, definition: Definition, case: Case) -> None:

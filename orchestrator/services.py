@@ -8,16 +8,19 @@ from uuid import UUID
 import jsonschema
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
-from audit.log import database_now, person, record
+from audit.log import database_now, person, record, record_many
+from audit.rows import insert_rows, pipelined
 
-from . import admission, dispatch, effects, endings, engine, tasks
+from . import admission, dispatch, effects, endings, engine, statements, tasks
 from .digests import digest
 from .errors import Conflict, InputInvalid, KeyReused, SecondPersonNeeded, ServiceError, UnknownWorkflow
-from .models import Document, Hold, Run, RunDocument, Task, Workflow
+from .models import Document, Hold, Policy, Run, RunDocument, Workflow
 from .pinned import definition_of
 from .publishing import propose_policy, publish_policy, publish_workflow, save_policy
 from .resolving import resolve_incident
+from .statements import Slot
 
 __all__ = [
     "Conflict",
@@ -55,15 +58,15 @@ def start_run(
     `deadline` is when somebody wants it decided (default: as the workflow says); `priority` (0 to 3) lets its steps go
     ahead of others for a while; `parent` is the task that waits for its end. Errors: UnknownWorkflow, InputInvalid,
     KeyReused."""
-    found = Workflow.objects.filter(name=workflow, is_active=True).select_related("current").first()
-    if found is None or found.current is None:
+    found = next(iter(statements.look_up(_active, name=workflow)), None)
+    if found is None or found.current_id is None:
         raise UnknownWorkflow(workflow)
     definition = definition_of(found.current_id)
     given, roles = with_documents(definition.input, dict(input), documents)
     validate_input(definition.input, given)
     request = digest([workflow, given, subject, sorted((role, str(d.pk)) for role, d in roles.items())])
-    if key and (earlier := Run.objects.filter(started_by=actor, key=key).first()):
-        return same_request(earlier, key, request), False
+    if key and (earlier := statements.look_up(_started, account=actor.pk, key=key)):
+        return same_request(earlier[0], key, request), False
     policy = policy_in_force(definition.policies)
     try:
         with transaction.atomic():
@@ -71,7 +74,7 @@ def start_run(
             if deadline is None and definition.deadline_seconds:
                 deadline = now + timedelta(seconds=definition.deadline_seconds)
             begins = admission.has_room(found, definition)
-            run = Run.objects.create(
+            run = Run(
                 version_id=found.current_id,
                 policy_version_id=policy,
                 subject=(subject or next((document.name for document in roles.values()), ""))[:200],
@@ -85,17 +88,28 @@ def start_run(
                 priority=min(max(priority, 0), tasks.MAX_PRIORITY),
                 parent_id=parent,
             )
-            RunDocument.objects.bulk_create(RunDocument(run=run, document=d, role=role) for role, d in roles.items())
             steps = definition.first if begins else ()
-            first = [tasks.new_task(run.pk, step, now, run.round, run.priority) for step in steps]
-            Task.objects.bulk_create(first)
-            endings.told(run, "run.started", person(actor), input=digest(given), version=str(found.current_id))
+            told = {"input": digest(given), "version": str(found.current_id)}
+            started = endings.told_of(run, "run.started", person(actor), told)
+            with pipelined():
+                insert_rows([run])
+                insert_rows([tasks.new_task(run.pk, step, now, run.round, run.priority) for step in steps])
+                record_many([started], at=now)
+            RunDocument.objects.bulk_create(RunDocument(run=run, document=d, role=role) for role, d in roles.items())
             dispatch.wake_on_commit()
     except IntegrityError:
         if not key:
             raise
         return same_request(Run.objects.get(started_by=actor, key=key), key, request), False
     return run, True
+
+
+def _active(*, name: Slot) -> QuerySet:
+    return Workflow.objects.filter(name=name, is_active=True).order_by()
+
+
+def _started(*, account: Slot, key: Slot) -> QuerySet:
+    return Run.objects.filter(started_by=account, key=key).order_by()
 
 
 def same_request(earlier: Run, key: str, request: str) -> Run:
@@ -106,11 +120,14 @@ def same_request(earlier: Run, key: str, request: str) -> Run:
 
 def policy_in_force(name: str) -> UUID | None:
     """The published version new runs are pinned to; None for a workflow without policies."""
-    from .models import Policy
-
     if not name:
         return None
-    return Policy.objects.values_list("current_id", flat=True).get(name=name)
+    [(version,)] = statements.look_up(_policy, name=name)
+    return version
+
+
+def _policy(*, name: Slot) -> QuerySet:
+    return Policy.objects.filter(name=name).order_by().values_list("current_id")
 
 
 def document_fields(schema: Mapping[str, Any]) -> list[str]:
@@ -140,7 +157,7 @@ def _named_documents(fields: Sequence[str], given: Mapping[str, Any]) -> dict[st
         ids = {field: UUID(str(given[field])) for field in fields}
     except ValueError as error:
         raise InputInvalid([("documents", f"{error}; expected the id of an uploaded document")]) from None
-    found = {d.pk: d for d in Document.objects.filter(pk__in=ids.values())}
+    found = {d.pk: d for d in Document.objects.filter(pk__in=ids.values())} if ids else {}
     missing = [(field, "names no uploaded document") for field, pk in ids.items() if pk not in found]
     if missing:
         raise InputInvalid(missing)

@@ -118,9 +118,11 @@ def _instances(compiler: Any) -> Callable[[Sequence[Any]], models.Model]:
     return instance
 
 
-def update(model: type[models.Model], keys: Collection[UUID], where: tuple[str, tuple[str, ...]], **values: Any) -> int:
-    """As `filter(pk__in=keys, FIELD__in=VALUES).update(**values)`, where `where` is (FIELD, VALUES). How many changed;
-    inside `pipelined()`, nobody knows yet."""
+def update(
+    model: type[models.Model], keys: Collection[UUID], where: tuple[str, tuple[str, ...]] | None = None, **values: Any
+) -> int:
+    """As `filter(pk__in=keys, FIELD__in=VALUES).update(**values)`, where `where` is (FIELD, VALUES) or None. How many
+    changed; inside `pipelined()`, nobody knows yet."""
     if not keys:
         return 0
     given, plain = padded(keys), {n: v for n, v in values.items() if not hasattr(v, "resolve_expression")}
@@ -135,13 +137,14 @@ def update(model: type[models.Model], keys: Collection[UUID], where: tuple[str, 
 def _updating(
     model: type[models.Model],
     number: int,
-    where: tuple[str, tuple[str, ...]],
+    where: tuple[str, tuple[str, ...]] | None,
     plain: tuple[str, ...],
     worked_out: tuple[tuple[str, Any], ...],
     vendor: str,
 ) -> Statement:
-    field, among = where
-    rows = model._default_manager.filter(pk__in=slots(number), **{f"{field}__in": among})
+    rows = model._default_manager.filter(pk__in=slots(number))
+    if where is not None:
+        rows = rows.filter(**{f"{where[0]}__in": where[1]})
     query: Any = rows.query.chain(UpdateQuery)
     query.add_update_values({name: Slot(name, model._meta.get_field(name)) for name in plain} | dict(worked_out))
     sql, params = query.get_compiler(connection=connection).as_sql()

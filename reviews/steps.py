@@ -4,8 +4,11 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from orchestrator import services as runs
 from orchestrator.models import Run, Task
+from orchestrator.statements import Slot, look_up, update
 from orchestrator.steps.base import StepHandler, Work
 from orchestrator.steps.outcomes import Complete, Defer, Fail, Judgement, Outcome, Reject, SendBack, Suspend
 
@@ -20,29 +23,33 @@ class ReviewStep(StepHandler):
     automated = False
 
     def execute(self, work: Work) -> Outcome:
-        task = Task.objects.select_related("run__version", "run__policy_version__policy").get(pk=work.task_id)
-        last = task.reviews.select_related("run", "queue").order_by("round").last()
+        last = next(iter(look_up(_last_round, task=work.task_id)), None)
         answered = last is not None and last.settled_at is not None and "taken_up" not in last.answer
         if answered and last.status == Review.Status.REJECTED:
             return Reject(rejection(last), on_record=lambda now: take_up(last, now))
         if answered and last.status == Review.Status.REROUTED:
             return rerouted(last)
-        reasons = unanswered(task.run)
-        if reasons:
-            return self._wait(work, task, reasons, last if answered else None)
+        run = last.run if last is not None else Run.objects.get(pk=work.run_id)
+        if reasons := unanswered(run):
+            return self._wait(work, reasons, last if answered else None)
         if answered and last.status == Review.Status.APPROVED:
             return approved(last)
         return skipped(last)
 
-    def _wait(self, work: Work, task: Task, reasons: Sequence[Reason], last: Review | None) -> Outcome:
+    def _wait(self, work: Work, reasons: Sequence[Reason], last: Review | None) -> Outcome:
         queue = opening.queue_for(work.step, reasons)
         if queue is None:
             return Fail(f"queue: {work.step.queue!r} does not exist", kind="no-queue")
+        task = Task.objects.select_related("run__version", "run__policy_version__policy").get(pk=work.task_id)
         built = build_packet(task.run, task, round_=opening.next_round(task), reasons=reasons)
         return Suspend(on_record=lambda now: wait(task, queue, built, last, now))
 
     def cancelled(self, task_ids: Collection[UUID], now: datetime) -> None:
         opening.withdraw(task_ids, now)
+
+
+def _last_round(*, task: Slot) -> QuerySet:
+    return Review.objects.filter(task=task).select_related("run", "queue").order_by("-round")[:1]
 
 
 def wait(task: Task, queue: Queue, built: Built, last: Review | None, now: datetime) -> None:
@@ -55,7 +62,7 @@ def wait(task: Task, queue: Queue, built: Built, last: Review | None, now: datet
 
 def take_up(review: Review, now: datetime) -> None:
     """An answer is acted on once, however often the step is entered again."""
-    Review.objects.filter(pk=review.pk).update(answer={**review.answer, "taken_up": now.isoformat()})
+    update(Review, [review.pk], answer={**review.answer, "taken_up": now.isoformat()})
 
 
 def approved(review: Review) -> Outcome:
