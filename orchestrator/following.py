@@ -14,9 +14,11 @@ from .statements import Slot
 
 @dataclass(slots=True)
 class Ahead:
-    """Runs that go on with these steps (perhaps none: a sibling is still at work), and runs that are over."""
+    """Runs that go on with these steps (perhaps none: a sibling is still at work), what is done in them, and runs that
+    are over."""
 
     due: dict[UUID, list[Step]] = field(default_factory=dict)
+    done: dict[UUID, frozenset[str]] = field(default_factory=dict)
     over: list[UUID] = field(default_factory=list)
 
 
@@ -31,6 +33,7 @@ def look_ahead(definitions: Mapping[UUID, Definition], moved: Mapping[UUID, str]
         if due or still_open - {Task.Status.WAITING}:
             if not any(step.name in now for step in due):  # a cleared task is opened again, not made anew
                 ahead.due[run_id] = due
+                ahead.done[run_id] = frozenset(name for name, status in now.items() if status in Task.DONE)
         elif not still_open and not any(step.kind == "effect" for step in definition.steps.values()):
             ahead.over.append(run_id)
     return ahead

@@ -3,7 +3,7 @@
 Recording never trusts the worker: a result counts only while its task is still running under the same fence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -268,7 +268,8 @@ class Recording:
         ahead = look_ahead({run_id: work.definition for run_id, work in alike.items()}, moved) if alike else Ahead()
         self.opened = [item for item in self.opened if item.pinned.run_id not in self.unsettled]
         for run_id, due in ahead.due.items():
-            self.opened += [self._opened(alike[run_id], step, None) for step in due]
+            case = self._whole([work for work, _ in good if work.run_id == run_id], ahead.done[run_id]) if due else None
+            self.opened += [self._opened(alike[run_id], step, case and case.copy()) for step in due]
         self.resumed = [run_id for run_id in (*ahead.due, *ahead.over) if self._run_waits(alike[run_id])]
         for run_id in self.resumed:
             self._tell_run("run.resumed", alike[run_id])
@@ -278,6 +279,16 @@ class Recording:
         for run_id in (*ahead.due, *ahead.over):
             endings.name(run_id, alike[run_id].definition, self.unsettled.pop(run_id))
         return ahead
+
+    def _whole(self, works: Sequence[Work], done: Set[str]) -> Case | None:
+        """What branches found that are in this batch together, where that is all there is; None: it has to be read.
+        So it has where people may have said something meanwhile."""
+        whole = works[0].case.copy()
+        for work in works[1:]:
+            whole.data |= work.case.data
+            whole.confidence |= work.case.confidence
+        asks = any(step.kind == "review" for step in works[0].definition.steps.values())
+        return None if asks or not done <= whole.data.keys() else whole
 
     def _is_plain(self, work: Work, outcome: Outcome) -> bool:
         """Done, and nothing else: no route that acts at once, no run that is held, was sent back, stops branches early
