@@ -1,6 +1,7 @@
 """Settings, all of them read from the environment. README.md lists each with its default."""
 
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import environ
@@ -149,6 +150,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 500  # of one request; the form that takes severa
 BASE_CURRENCY = env("BASE_CURRENCY", default="EUR")
 SUBMISSIONS_PER_MINUTE = env.int("SUBMISSIONS_PER_MINUTE", default=1200)
 DECISIONS_PER_MINUTE = env.int("DECISIONS_PER_MINUTE", default=90)
+REVIEWER_HOUR_COST = Decimal(env("REVIEWER_HOUR_COST", default="0"))  # in BASE_CURRENCY; 0: nobody has said
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
 ERP_BASE_URL = env("ERP_BASE_URL", default="")
 

@@ -7,7 +7,7 @@ where people changed something or refused. Each answer is counted once, when it 
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -192,9 +192,9 @@ def read_frequencies(workflow: str) -> Frequencies:
     return found
 
 
-def calibration(workflow: str | None = None) -> list[dict[str, Any]]:
+def calibration(workflows: Collection[str]) -> list[dict[str, Any]]:
     """Per agent, field and tenth of the score: how often it held, with its interval. For insights."""
-    rows = Measured.objects.filter(kind=Measured.Kind.FIELD, **({"workflow": workflow} if workflow else {}))
+    rows = Measured.objects.filter(kind=Measured.Kind.FIELD, workflow__in=workflows)
     sums = rows.values("actor", "name", "tenth").annotate(held_=Sum("held"), seen_=Sum("seen"))
     return [
         {

@@ -116,6 +116,8 @@ class Queue(models.Model):
         permissions = [  # view_queue comes from Django
             ("decide", "Can decide cases in this queue"),
             ("reroute", "Can send cases of this queue elsewhere"),
+            ("insights", "Can see the figures of this queue"),
+            ("lead", "Leads the people of this queue, and sees their figures one by one"),
         ]
 
     def __str__(self) -> str:
@@ -225,6 +227,7 @@ class Review(models.Model):
     snooze_moved_due = models.BooleanField(default=False, help_text="The snooze has put the due time off.")
     settled_at = models.DateTimeField(null=True)
     undo_until = models.DateTimeField(null=True, help_text="Until then the settled answer may be taken back.")
+    ended_at = models.DateTimeField(null=True, help_text="When the round ended, in whatever way.")
     answer = models.JSONField(default=dict, help_text="What was settled: verdict, corrections, target, by whom.")
     rules = models.CharField(max_length=300, null=True, help_text="The rules that stopped it: what makes cases alike.")
     measured_at = models.DateTimeField(null=True, help_text="When its outcome was counted (measured.py).")
@@ -261,6 +264,8 @@ class Review(models.Model):
             models.Index(fields=["snoozed_until"], name="review_snoozes", condition=Q(snoozed_until__isnull=False)),
             models.Index(fields=["band", "due_at"], name="review_due", condition=LISTED),
             models.Index(fields=["number"], name="review_number"),
+            models.Index(fields=["opened_at", "queue"], name="review_opened"),
+            models.Index(fields=["ended_at", "queue"], name="review_ended", condition=Q(ended_at__isnull=False)),
             models.Index(
                 fields=["undo_until"],
                 name="review_to_measure",

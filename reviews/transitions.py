@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.db.models.functions import Coalesce, Now
+
 from orchestrator.transitions import _table, check
 
 from .models import Review
@@ -27,12 +29,12 @@ AWAKE = {"snoozed_until": None, "snoozed_by": None, "snooze_moved_due": False}
 
 def move_reviews(ids: Iterable[UUID], sources: Iterable[str], target: str, **values: object) -> int:
     """Compare-and-set of review statuses; returns how many moved. Fewer than asked: somebody else was first. Whatever
-    moves is no longer snoozed, and only what is live has a due band."""
+    moves is no longer snoozed, and only what is live has a due band; the rest has ended."""
     sources = tuple(sources)
     check(REVIEW, "Review", sources, target)
     values = AWAKE | values
     if target != Review.Status.CLAIMED:
         values = UNCLAIMED | values
     if target not in LIVE:
-        values["band"] = None
+        values |= {"band": None, "ended_at": Coalesce("ended_at", Now())}
     return Review.objects.filter(pk__in=list(ids), status__in=sources).update(status=target, **values)

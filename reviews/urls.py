@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views, views_bulk, views_case, views_desk, views_queue, views_saved, views_snooze
+from . import views, views_bulk, views_case, views_desk, views_insights, views_queue, views_saved, views_snooze
 
 urlpatterns = [
     path("queue/", views_queue.queue, name="queue"),
@@ -35,6 +35,6 @@ urlpatterns = [
     path("me/", views.me, name="me"),
     path("notices/", views.notices, name="notices"),
     path("notices/read/", views.read_notices, name="notices-read"),
-    path("insights/", views.insights, name="insights"),
+    path("insights/", views_insights.insights, name="insights"),
     path("help/keys/", views.keys, name="keys"),
 ]

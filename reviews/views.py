@@ -12,7 +12,6 @@ from orchestrator.http import Request
 from orchestrator.pages.paging import newest_first
 
 from .forms import KeysForm, PreferenceForm
-from .insights import by_workflow
 from .keys import bindings
 from .notices import for_telling, mark_read, tell
 from .preferences import save_preference
@@ -45,12 +44,6 @@ def notices(request: Request) -> HttpResponse:
 def read_notices(request: Request) -> HttpResponse:
     mark_read(actor=request.user)
     return redirect("notices")
-
-
-@login_required
-@require_safe
-def insights(request: Request) -> HttpResponse:
-    return render(request, "insights/insights.html", {"rows": by_workflow(request.user)})
 
 
 @login_required

@@ -117,7 +117,7 @@ def test_frequencies_are_given_for_each_tenth_and_over_all(everybody):
     found = read_frequencies("w")[FIELD, "a", "f"]
     assert found[None] == Frequency(61, 70)
     assert (found[9].of_hundred, found[9].enough, found[4].enough) == (98, True, False)
-    assert [row["frequency"] for row in measured.calibration("w")] == [Frequency(2, 10), Frequency(59, 60)]
+    assert [row["frequency"] for row in measured.calibration(["w"])] == [Frequency(2, 10), Frequency(59, 60)]
 
 
 @pytest.mark.parametrize(

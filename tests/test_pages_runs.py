@@ -191,16 +191,6 @@ def test_preferences_change_every_page(everybody):
     assert client.post("/me/", liked | {"theme": "pink"}).status_code == 422
 
 
-def test_figures_are_counted_over_what_the_reader_may_see(everybody):
-    bill(everybody)
-    answer(waiting_bill(everybody), everybody.clerk)
-    waiting_bill(everybody)
-    [row] = signed_in(everybody.auditor).get("/insights/").context["rows"]
-    assert (row.runs, row.asked, row.open, row.answered) == (3, 2, 1, 1)
-    assert row.waiting is not None
-    assert signed_in(everybody.outsider).get("/insights/").context["rows"] == []
-
-
 def test_what_is_not_there_is_said_in_words(everybody):
     response = signed_in(everybody.clerk).get("/nowhere/")
     assert response.status_code == 404

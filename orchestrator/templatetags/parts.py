@@ -67,6 +67,12 @@ def money(amount: Any, currency: str = "") -> str:
 
 
 @register.filter
+def grouped(number: Any) -> str:
+    """`1234567` is 1,234,567."""
+    return f"{number:,}"
+
+
+@register.filter
 def written_amount(text: str) -> str:
     """An amount as a review keeps it, `38669.29 EUR`, for people."""
     number, _, currency = str(text or "").partition(" ")

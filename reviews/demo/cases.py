@@ -161,9 +161,8 @@ class Book:
         return DemoCase(title, f"{invoice.number}.xml", content, invoice, vendor, order, received or {}, paid, due)
 
 
-def cases(today: date) -> list[DemoCase]:
-    """About forty cases; dates are relative to `today`."""
-    book = Book(today)
+def cases(book: Book) -> list[DemoCase]:
+    """About forty cases."""
     return [*_clean(book), *_against_the_order(book), *_money(book), *_vendors(book), *_wrong(book), *_unreadable(book)]
 
 

@@ -20,8 +20,9 @@ from orchestrator.models import DataSource, ExchangeRate, Run, SourceRow, Task, 
 from orchestrator.sources import READ, account_of
 from reviews.models import Queue, ReviewPolicy
 
-from .cases import VENDORS, DemoCase, cases
+from .cases import VENDORS, Book, DemoCase, cases
 from .claims import DemoClaim, claims
+from .past import answer_past, past
 
 SHIPPED = Path(settings.BASE_DIR) / "orchestrator" / "workflows"
 SOURCES = {
@@ -69,14 +70,17 @@ def load() -> dict[str, int]:
     for path in sorted(SHIPPED.glob("*.yaml")):
         services.publish_workflow(source=path.read_text(), actor=ada)
     grants(ada)
-    book = cases(timezone.now().date())
-    world(book)
-    started = sum(start(case, number) for number, case in enumerate(book))
+    pages = Book(timezone.now().date())
+    book, earlier = cases(pages), past(pages)
+    world([*book, *earlier])
+    started = sum(start(case, f"demo/{number}") for number, case in enumerate(book))
+    started += sum(start(case, f"demo/past-{number}") for number, case in enumerate(earlier))
     work_until_idle()
+    answer_past()
     receipts = claims(timezone.now().date())
     started += sum(hand_in(claim, number) for number, claim in enumerate(receipts))
     return {
-        "cases": len(book) + len(receipts),
+        "cases": len(book) + len(earlier) + len(receipts),
         "started": started,
         "waiting": Run.objects.filter(status=Run.Status.WAITING).count(),
     }
@@ -129,6 +133,8 @@ def queues(ada: Any) -> None:
         for group in Group.objects.filter(name__in=groups):
             for codename in ("view_queue", "decide", "reroute"):
                 give(codename, group, queue, actor=ada)
+        for codename, leader in (("insights", "managers"), ("lead", "managers"), ("insights", "cfo")):
+            give(codename, Group.objects.get(name=leader), queue, actor=ada)
     Queue.objects.filter(name__in=("ap-exceptions", "expenses")).update(
         escalates_to=Queue.objects.get(name="payments-escalation")
     )
@@ -225,9 +231,9 @@ def receipt_row(case: DemoCase) -> dict[str, Any]:
     }
 
 
-def start(case: DemoCase, number: int) -> bool:
+def start(case: DemoCase, key: str) -> bool:
     """Hands in the case as the requester would. False: it was there already."""
-    ravi, key = get_user_model().objects.get(username="ravi"), f"demo/{number}"
+    ravi = get_user_model().objects.get(username="ravi")
     if Run.objects.filter(started_by=ravi, key=key).exists():
         return False
     document = store_document(data=case.content, name=case.file, actor=ravi)
