@@ -17,8 +17,8 @@ demo: $(VENV)/.runtime  ## The whole product on http://127.0.0.1:8000/ (PORT=800
 	@exec $(BIN)/python manage.py serve --port $(PORT)
 
 test: $(VENV)/.development services  ## The whole suite, on SQLite and on PostgreSQL with Redis and a browser
-	TEST_DB=sqlite $(BIN)/pytest $(PARALLEL) -q -m "not browser and not slow"
-	TEST_DB=postgres $(BIN)/pytest $(PARALLEL)
+	TEST_DB=sqlite $(BIN)/pytest $(PARALLEL) -q -m "not browser and (not slow or alike)"
+	TEST_DB=postgres $(BIN)/pytest $(PARALLEL) -m "not alike"
 
 lint: $(VENV)/.development  ## Format, lint, types, migrations
 	$(BIN)/ruff format --check .

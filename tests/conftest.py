@@ -25,6 +25,8 @@ OUTCOMES: pytest.StashKey[dict[str, bool]] = pytest.StashKey()
 QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 MARKED_BY_FIXTURE = {"page": "browser", "celery_worker_process": "processes"}
 
+BY_SERVICES = {"django_db", "db", "transactional_db", "live_server", "services", "broker", *MARKED_BY_FIXTURE.values()}
+
 
 @dataclass(frozen=True)
 class Services:
@@ -41,6 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, marker in MARKED_BY_FIXTURE.items():
             if fixture in getattr(item, "fixturenames", ()) or marker in item.path.parts:
                 item.add_marker(marker)
+        marked = {marker.name for marker in item.iter_markers()} | set(getattr(item, "fixturenames", ()))
+        if not marked & BY_SERVICES:
+            item.add_marker("alike")
 
 
 @pytest.fixture(autouse=True)

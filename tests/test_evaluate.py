@@ -28,7 +28,7 @@ LINE = Line("1", "Cement", Decimal(10), Decimal(5), "C-25")
 INVOICE = Invoice("R-1", SELLER, BUYER, date(2026, 3, 1), date(2026, 3, 31), (LINE,), "PO-1")
 TRUE = {"invoice_number": "R-1", "issue_date": "2026-03-01", "payable": "59.5", "document_type": "invoice"}
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alike]  # its worlds are SQLite's wherever it runs
 
 
 def data_set(folder: Path, *rows: dict[str, Any]) -> Path:
