@@ -10,6 +10,7 @@ KINDS: dict[str, str] = {
     "run.cancelled": "Run cancelled",
     "run.suspended": "Run put on hold",
     "run.cancel_requested": "Run is being cancelled",
+    "run.reversed": "What the run did was reversed by another",
     "task.started": "Step started",
     "task.succeeded": "Step done",
     "task.failed": "Step failed",

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.definition_fit import mismatches
 from orchestrator.definition_kinds import references
-from orchestrator.definition_model import INPUT, Definition, FactSource, Step, placeholders
+from orchestrator.definition_model import INPUT, TAKES_BACK, Definition, FactSource, Step, placeholders
 from orchestrator.shorthand import missing_in, suggest, types_at
 
 Objection = tuple[str, str]
@@ -82,7 +82,7 @@ def _step(step: Step, catalog: Catalog) -> Iterator[Objection]:
     if step.kind == "review":
         yield from _unknown(f"{path}.review", "queue", step.queue, catalog.queues)
     if step.kind == "effect":
-        yield from _unknown(f"{path}.effect", "effect", step.target, catalog.effects)
+        yield from _unknown(f"{path}.effect", "effect", step.target, {*catalog.effects, TAKES_BACK})
     if step.compensate:
         yield from _unknown(f"{path}.compensate", "effect", step.compensate, catalog.effects)
     for key, name in (("agent", step.target), ("fallback", step.fallback)):

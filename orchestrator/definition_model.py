@@ -19,6 +19,8 @@ from orchestrator.step_graph import closure, topological
 
 INPUT = "input"
 UNDO = "-undo"  # no step a person names can end in it
+TAKES_BACK = "run.take_back"  # the effect that takes back what another run did
+PART = ":"  # between such a step and the step of the other run whose effect it takes back; in no step's own name
 LANES = ("default", "effects", "ocr")  # each has workers; in another, a step would wait for ever
 KINDS = ("agent", "effect", "join", "review")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -164,8 +166,8 @@ class Definition:
         object.__setattr__(self, "digest", hashlib.sha256(canonical.encode()).hexdigest())
 
     def step(self, name: str) -> Step:
-        """The step of a task: one that was written, or one that takes an effect back."""
-        return self.steps.get(name) or self._graph.undoing[name]
+        """The step of a task or effect: one that was written, one that takes an effect back, or the whole of a part."""
+        return self.steps.get(name) or self._graph.undoing.get(name) or self.steps[name.partition(PART)[0]]
 
     def undo_of(self, step: str) -> Step | None:
         """The step that takes back what the effect step `step` did. Its target is empty where nothing was named."""

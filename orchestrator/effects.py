@@ -20,7 +20,7 @@ from django.db.models import F
 from audit.ids import uuid7
 from audit.log import SYSTEM, Actor, database_now, record
 
-from . import endings, transitions
+from . import endings, taking_back, transitions
 from .case import Case
 from .connectors.actions import BEFORE, CONFIRMED_EFFECT, PayloadProblem, connector_for, get_action, payload_of
 from .connectors.base import Sent
@@ -89,14 +89,20 @@ def normalised(business_key: str) -> str:
 
 def propose(run: Run, case: Case, step_name: str) -> list[Proposed]:
     """The effects an approval at this step would set free, with the payload as the case stands."""
-    definition = definition_of(run.version_id)
-    return [propose_one(run, case, step) for step in definition.effects_after(step_name)]
+    steps = definition_of(run.version_id).effects_after(step_name)
+    return [propose_one(run, case, part) for step in steps for part in taking_back.parts_of(run, step)]
 
 
 def propose_one(run: Run, case: Case, step: Step) -> Proposed:
+    if not step.target:
+        problem = f"{step.title}: nothing is named that does it"
+        return Proposed(step.name, "", step.title, step.title, "", {}, digest({}), problem)
     definition, action = definition_of(run.version_id), get_action(step.target)
-    data = case.as_json() | done_before(run, step) | {BEFORE: case.before}
+    taken = taken_by(run, step)
+    data = case.as_json() | ({CONFIRMED_EFFECT: output_of(taken, taken.ref)} if taken else {}) | {BEFORE: case.before}
     key = render(definition.business_key, data) if definition.business_key else None
+    if taken is not None and taken.run_id != run.pk:
+        key = taken.business_key
     problem = ""
     try:
         payload = payload_of(step.target, data)
@@ -115,12 +121,11 @@ def shown(name: str, value: str | None) -> str:
     return f"{Decimal(value):,.2f}" if name == "amount" and value else value or "?"
 
 
-def done_before(run: Run, step: Step) -> dict[str, Any]:
+def taken_by(run: Run, step: Step) -> Effect | None:
     """For a step that takes something back: what was confirmed, as it was sent and not as the case says by now."""
-    if not step.undoes:
-        return {}
-    effect = run.effects.get(step=step.undoes, state=Effect.State.CONFIRMED)
-    return {CONFIRMED_EFFECT: output_of(effect, effect.ref)}
+    if step.undoes:
+        return run.effects.get(step=step.undoes, state=Effect.State.CONFIRMED)
+    return taking_back.effect_of(step)
 
 
 def output_of(effect: Effect, ref: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from audit.ids import uuid7
 from audit.log import database_now, person
 
 from . import dispatch, effects, endings, engine, transitions
+from .definitions import TAKES_BACK
 from .digests import digest
 from .errors import Conflict, InputInvalid
 from .models import Decision, Effect, Incident, Run, Task
@@ -132,7 +133,8 @@ def _confirm(run: Run, chosen: Resolution, now: datetime) -> None:
     )
     told = {"effect": effect.key, "ref": chosen.ref, "decision": str(decision.pk)}
     endings.told(run, "effect.confirmed", person(chosen.actor), **told)
-    _move(chosen, Task.Status.SUCCEEDED, now)
+    goes_on = definition_of(run.version_id).step(effect.step).target == TAKES_BACK  # it may have other parts to do
+    _move(chosen, Task.Status.READY if goes_on else Task.Status.SUCCEEDED, now)
 
 
 def _declare_failed(run: Run, chosen: Resolution, now: datetime) -> None:

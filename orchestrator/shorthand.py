@@ -22,6 +22,7 @@ MONEY = {
 TYPES: Mapping[str, Mapping[str, Any]] = {
     "string": {"type": "string", "maxLength": MAX_TEXT},
     "document": {"type": "string", "format": "document", "minLength": 1, "maxLength": 64},
+    "decision": {"type": "string", "format": "decision", "minLength": 1, "maxLength": 64},
     "number": {"type": "number"},
     "integer": {"type": "integer"},
     "boolean": {"type": "boolean"},

@@ -11,6 +11,8 @@ from uuid import uuid4
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from orchestrator import taking_back
+from orchestrator.models import Decision, Run
 from orchestrator.pinned import definition_of, policy_set_of
 
 from .answer import OTHER, Answer
@@ -22,8 +24,10 @@ from .inbox import Wanted
 from .models import Queue, Review
 from .packet import name_of
 from .paper import Paper, Value, lay_out, read_values, shown
+from .permissions import had_a_part
 from .policies import ASK
 from .questions import Question, questions_of
+from .reversing import reversals_of
 from .standing import Standing
 from .viewer import Viewer
 from .why import Reason, Why
@@ -194,6 +198,8 @@ class CasePage:
             return f"{self.held_by} is working on it until {timezone.localtime(review.claimed_until):%H:%M}."
         if self.user.pk in self.panel.signed_by:
             return "You have answered it in this round. Somebody else answers now."
+        if taking_back.reverses(review.run) and had_a_part(self.user, review):
+            return "You had a part in the decision that is to be reversed. Another person looks at it."
         if review.run.started_by_id == self.user.pk:
             return "Whoever asked for this may not decide it. You may read everything."
         return "You may read this case, and not decide it."
@@ -259,6 +265,18 @@ class CasePage:
     @cached_property
     def spent(self) -> Spent:
         return spent_on(self.review)
+
+    @cached_property
+    def reverses(self) -> Decision | None:
+        """The decision this case is to reverse."""
+        run = self.review.run
+        return taking_back.decision_reversed(run.input) if taking_back.reverses(run) else None
+
+    @cached_property
+    def reversal(self) -> Run | None:
+        """The newest run in which this case's answer is, or was, to be reversed."""
+        decision = self.review.answer.get("decision")
+        return None if self.review.is_live or not decision else reversals_of(decision).first()
 
     @property
     def steps_after(self) -> list[str]:

@@ -12,8 +12,10 @@ from orchestrator.lateness import is_attended
 from orchestrator.models import Decision, Effect, Run, Task
 from orchestrator.pinned import definition_of
 
+from . import reversing
 from .entitlement import History
 from .models import Approval, Queue, Review
+from .permissions import had_a_part
 from .policies import APPROVE, REJECT, VERDICTS, VOTES
 
 ANSWERED = "answer"  # a question put to somebody
@@ -73,6 +75,9 @@ def deciders_are_others(now: datetime) -> Found:
     own = Q(reviewer=F("review__run__started_by")) | Q(reviewer__agent_account__isnull=False)
     for vote in Approval.objects.filter(own, verdict__in=VOTES):
         yield f"approval {vote.pk}", f"{vote.verdict} by the requester or an agent"
+    for vote in Approval.objects.filter(review__workflow=reversing.WORKFLOW, verdict__in=VOTES):
+        if had_a_part(vote.reviewer, vote.review):
+            yield f"approval {vote.pk}", f"{vote.verdict} by one who had a part in what it reverses"
     mine = Q(person=F("run__started_by")) | Q(person__agent_account__isnull=False)
     for decision in Decision.objects.filter(mine, actor_kind=Decision.ActorKind.PERSON, verdict__in=VOTES):
         yield f"decision {decision.pk}", f"{decision.verdict} by the requester or an agent"

@@ -13,7 +13,7 @@ from django.db.models import Exists, QuerySet
 
 from audit.canonical import iso_utc
 from audit.models import Event
-from orchestrator import effects
+from orchestrator import effects, taking_back
 from orchestrator.case import FOLDED, Case, fold
 from orchestrator.definitions import Definition, Step, render
 from orchestrator.digests import digest
@@ -77,7 +77,7 @@ def build_packet(
     proposals = effects.propose(run, case, step.name)
     packet = {
         "case": about(run, task, definition, round_) | {"early": early},
-        **headline(definition, step, case, proposals, done=not early),
+        **headline(definition, step, case, proposals, done=not early, other=taking_back.question_of(run)),
         "reasons": [reason.as_json() for reason in reasons],
         **rules_of(decisions),
         "differences": differences(case),
@@ -163,13 +163,14 @@ def about(run: Run, task: Task, definition: Definition, round_: int) -> dict[str
 
 
 def headline(
-    definition: Definition, step: Step, case: Case, proposals: Sequence[effects.Proposed], *, done: bool
+    definition: Definition, step: Step, case: Case, proposals: Sequence[effects.Proposed], *, done: bool, other: str
 ) -> dict[str, Any]:
-    """What the case is called, what is asked, and how much is at stake: from what would be done outside."""
+    """What the case is called, what is asked, and how much is at stake: from what would be done outside. `other`: what
+    is asked where nothing would."""
     first = proposals[0] if proposals else None
     payload = first.payload if first else {}
     subject = render(definition.subject, case.as_json()) if definition.subject else None
-    question = first.question if first and done else f"May this case go on ({definition.title})?"
+    question = first.question if first and done else other or f"May this case go on ({definition.title})?"
     return {
         "title": visible(subject or (first.title if first else step.title))[:200],
         "question": visible(question),
@@ -195,7 +196,7 @@ def amount_of(payload: Mapping[str, Any]) -> dict[str, Any] | None:
 def said(definition: Definition, given: Mapping[str, Any]) -> list[dict[str, str]]:
     """What whoever started the run said besides its documents: [{"label", "value"}]."""
     fields = definition.input.get("properties", {})
-    words = [name for name in given if fields.get(name, {}).get("format") != "document"]
+    words = [name for name in given if fields.get(name, {}).get("format") not in ("document", "decision")]
     return [{"label": label(name), "value": in_words(given[name])} for name in words]
 
 

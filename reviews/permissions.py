@@ -8,7 +8,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import BooleanField, CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Cast, Replace
 
-from orchestrator import permissions
+from orchestrator import permissions, taking_back
 from orchestrator.models import AgentAccount, Run
 from orchestrator.permissions import granted, held_keys, holding_by_key, holds, is_agent
 from orchestrator.statements import Slot, look_up
@@ -30,6 +30,7 @@ def standing_of(user: Any, review: Review) -> policies.Standing:
     return policies.Standing(
         agent=agent,
         requester=review.run.started_by_id == user.pk,
+        reversed=taking_back.reverses(review.run) and had_a_part(user, review),
         sees=sees,
         decides=decides,
         reroutes=reroutes,
@@ -44,6 +45,15 @@ def _standing(_kind: int, *, user: Slot, review: Slot, queue: Slot) -> QuerySet:
     known = {"voted": Exists(voted), "agent": Exists(AgentAccount.objects.filter(user_id=OuterRef("pk")))}
     people = get_user_model().objects.filter(pk=user, is_active=True).annotate(**held, **known)
     return people.values_list(*SEES, "voted", "agent", "groups__name")
+
+
+def had_a_part(user: Any, review: Review) -> bool:
+    """Whether the person asked for, or signed, what this review is to reverse."""
+    decision = taking_back.decision_reversed(review.run.input)
+    if decision is None:
+        return False
+    signed = Approval.objects.filter(review__task=decision.task_id, reviewer=user, verdict__in=policies.SIGNED)
+    return decision.run.started_by_id == user.pk or signed.exists()
 
 
 def level_of(review: Review) -> policies.Level:

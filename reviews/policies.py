@@ -54,6 +54,7 @@ class Standing:
     active: bool = True
     agent: bool = False
     requester: bool = False
+    reversed: bool = False  # gave, or asked for, the answer that this review is to reverse
     sees: bool = False  # holds `view_queue` on the review's queue
     decides: bool = False  # holds `decide` on the review's queue
     reroutes: bool = False  # holds `reroute` on the review's queue
@@ -80,6 +81,8 @@ def refusal(standing: Standing, verdict: str, level: Level) -> tuple[str, str] |
         return "agent", "Agents never decide for people."
     if standing.requester:
         return "requester", "Whoever asked for this may not decide it."
+    if standing.reversed:
+        return "four_eyes", "You had a part in the decision that is to be reversed; another person looks at it."
     if verdict == REROUTE and not (standing.reroutes or standing.decides):
         return "queue", "You may not send cases of this queue elsewhere."
     if verdict != REROUTE and not standing.decides:

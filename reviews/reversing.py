@@ -1,26 +1,34 @@
-"""Asking for a reversal of an answer that can no longer be taken back by whoever gave it."""
+"""Asking for a reversal of an answer that can no longer be taken back by whoever gave it: a case of its own, for the
+team lead, with the answer and the request on record (workflows/reversal.yaml, orchestrator/taking_back.py)."""
 
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import Http404
 
+from audit.canonical import iso_utc
 from audit.ids import uuid7
 from audit.log import database_now, person
-from orchestrator import permissions
-from orchestrator.models import Decision
+from orchestrator import permissions, taking_back
+from orchestrator import services as runs
+from orchestrator.models import Decision, Run
 
 from .claiming import current_account, locked, refusals_recorded
 from .errors import Conflict, Invalid, NotAllowed
-from .models import Comment, Review
+from .models import Comment, Queue, Review
 from .notices import notify
 from .opening import told
 from .packet import name_of
+from .policies import REROUTE
+from .reasons import words_of
 from .undoing import SETTLED
 
+WORKFLOW, QUEUE = "reversal", "reversals"
 ASKED = "Asked for a reversal"
 LONGEST = 2_000
 MOST = 50  # people told
+REFUSED = (Run.Status.REJECTED, Run.Status.FAILED, Run.Status.CANCELLED)
 
 
 def answered_by(decision_id: UUID) -> tuple[Decision, Review]:
@@ -32,27 +40,74 @@ def answered_by(decision_id: UUID) -> tuple[Decision, Review]:
     return decision, review
 
 
-def ask_for_reversal(*, decision_id: UUID, actor: Any, why: str) -> Comment:
-    """Puts the answer, and why it was wrong, before those who may decide in the queue above. What has been done outside
-    is taken back by the engine alone, when the run is cancelled. NotAllowed, Conflict while it can still be undone."""
+def reversals_of(decision_id: Any) -> QuerySet[Run]:
+    """The runs that were started to reverse this decision, the newest first."""
+    found = Run.objects.filter(version__workflow__name=WORKFLOW, input__decision=str(decision_id))
+    return found.order_by("-started_at", "-pk")
+
+
+def ask_for_reversal(*, decision_id: UUID, actor: Any, why: str) -> Run:
+    """Starts the run in which others look at the answer, and at why it was wrong; returns it. What was done outside is
+    taken back only when they approve. NotAllowed; Conflict while it can still be undone, or where it was asked."""
     if not why.strip() or len(why) > LONGEST:
         raise Invalid([("why", f"why: expected a reason of at most {LONGEST} characters")])
     decision, review = answered_by(decision_id)
     with refusals_recorded(review.pk, actor, "reverse"):
-        review, user, now = locked(review.pk), current_account(actor), database_now()
+        review, user = locked(review.pk), current_account(actor)
         if permissions.is_agent(user) or not permissions.holds(user, "decide", review.queue):
             raise NotAllowed("queue", "Only those who decide cases of this queue may ask for a reversal.")
-        if review.status not in SETTLED:
-            raise Conflict(f"This answer does not stand any more: the case is {review.get_status_display()}.")
-        if review.undo_until is not None and now < review.undo_until:
-            raise Conflict("It can still be undone; whoever gave the answer takes it back.")
-        if review.comments.filter(text__startswith=ASKED, author=user).exists():
-            raise Conflict("You have asked for a reversal of this answer already.")
-        given = f"{name_of(decision.person)}: {decision.verdict}"
-        row = Comment.objects.create(
-            id=uuid7(), task=review.task, review=review, author=user, text=f"{ASKED} ({given}). {why.strip()}", at=now
-        )
-        told(review, "review.reversal_asked", person(user), decision=str(decision.pk), why=why.strip())
-        for senior in permissions.holders("decide", review.queue.escalates_to or review.queue)[:MOST]:
-            notify(senior, "review.reversal_asked", review.task, user)
-        return row
+        if objection := _in_the_way(decision, review):
+            raise Conflict(objection)
+        run = _start(decision, review, user, why.strip())
+        _tell(decision, review, user, why.strip(), run)
+        return run
+
+
+def _in_the_way(decision: Decision, review: Review) -> str:
+    """Why this answer cannot be reversed as things stand; empty where it can."""
+    if review.status not in SETTLED:
+        return f"This answer does not stand any more: the case is {review.get_status_display()}."
+    if review.undo_until is not None and database_now() < review.undo_until:
+        return "It can still be undone; whoever gave the answer takes it back."
+    if review.run.status in (Run.Status.CANCELLED, Run.Status.CANCELLING, Run.Status.FAILED):
+        return f"Nothing of it stands any more: its run is {review.run.get_status_display()}."
+    if decision.verdict == REROUTE and review.run.status in Run.ENDED:
+        return "The case went elsewhere; ask for a reversal of what was decided there."
+    if taking_back.reverses(review.run):
+        return "A reversal is not reversed; hand the case in again."
+    if reversals_of(decision.pk).exclude(status__in=REFUSED).exists():
+        return "A reversal of this answer was asked for already."
+    return ""
+
+
+def _start(decision: Decision, review: Review, user: Any, why: str) -> Run:
+    output = decision.output
+    reason = words_of(review.queue.policy, decision.verdict, output.get("reason", ""))
+    said = {"reason": reason, "said": output.get("comment", "")}
+    given = {
+        taking_back.DECISION: str(decision.pk),
+        "case": review.title,
+        "why": why,
+        "asked_by": name_of(user),
+        "decided_by": name_of(decision.person),
+        "answer": decision.verdict,
+        "decided_at": iso_utc(decision.made_at),
+        **{name: words for name, words in said.items() if words},
+    }
+    rows = review.run.rundocument_set.select_related("document").order_by("role", "document_id")
+    documents = {f"{row.role}-{n}"[:60]: row.document for n, row in enumerate(rows, 1)}
+    try:
+        run, _ = runs.start_run(workflow=WORKFLOW, input=given, actor=user, documents=documents)
+    except runs.ServiceError as error:
+        raise Conflict(f"No reversal can be asked for here: {error}") from None
+    return run
+
+
+def _tell(decision: Decision, review: Review, user: Any, why: str, run: Run) -> None:
+    given = f"{name_of(decision.person)}: {decision.verdict}"
+    text = f"{ASKED} ({given}). {why}"
+    Comment.objects.create(id=uuid7(), task=review.task, review=review, author=user, text=text, at=database_now())
+    told(review, "review.reversal_asked", person(user), decision=str(decision.pk), why=why, run=str(run.pk))
+    lead = Queue.objects.filter(name=QUEUE).first() or review.queue.escalates_to or review.queue
+    for senior in permissions.holders("decide", lead)[:MOST]:
+        notify(senior, "review.reversal_asked", review.task, user)

@@ -291,11 +291,11 @@ def reversal(request: Request, pk: UUID) -> HttpResponse:
         return reversal_page(request, pk)
     why = request.POST.get("why", "")
     try:
-        asked = services.ask_for_reversal(decision_id=pk, actor=request.user, why=why)
+        services.ask_for_reversal(decision_id=pk, actor=request.user, why=why)
     except ReviewError as error:
         return reversal_page(request, pk, status=error.status, error=str(error), text=why)
-    messages.success(request, "The reversal was asked for.")
-    return redirect("case", asked.task_id)
+    messages.success(request, "The reversal was asked for: it is a case of its own, for others to decide.")
+    return redirect("case", answered_by(pk)[1].task_id)
 
 
 @login_required

@@ -5,8 +5,10 @@ and pays. `facts` of a bill: amount, flagged, differences, advice (what the chec
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models.functions import Now
@@ -52,6 +54,8 @@ steps:
   approve: {review: clerks, needs: [check]}
   pay: {effect: erp.pay_invoice, needs: [approve]}
 """
+TAKEN_BACK = WORKFLOW.replace("needs: [approve]}", "needs: [approve], compensate: erp.reverse_payment}")
+SHIPPED = Path(settings.BASE_DIR) / "orchestrator" / "workflows"
 
 
 class GivenInput(BaseModel):
@@ -255,3 +259,16 @@ def kinds_since(mark: int) -> list[str]:
 
 def mark() -> int:
     return Event.objects.count()
+
+
+def reversals(everybody: Cast) -> Queue:
+    """Bills can be taken back, and reversals of decisions are looked at by the managers and the CFO."""
+    queue = Queue.objects.create(name="reversals", title="Reversals", policy=everybody.policy)
+    for name in ("managers", "cfo"):
+        for permission in ("view_queue", "decide", "reroute"):
+            give(permission, group(name), queue, actor=everybody.admin)
+    policy = (SHIPPED / "policies" / "reversals.yaml").read_text()
+    services.save_policy(source=policy, actor=everybody.admin, second=second_admin())
+    for source in ((SHIPPED / "reversal.yaml").read_text(), TAKEN_BACK):
+        services.publish_workflow(source=source, actor=everybody.admin)
+    return queue

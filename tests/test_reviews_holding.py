@@ -14,7 +14,7 @@ from reviews.models import Approval, Draft, Notice, Review
 from reviews.presence import Beat, beat
 
 from .api import PDF
-from .cast import answer, cast, kinds_since, mark, open_review_of, waiting_bill, work
+from .cast import answer, cast, kinds_since, mark, open_review_of, reversals, waiting_bill, work
 from .desk import case_url, decide, form_of, signed_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -203,6 +203,7 @@ def test_reasons_seconds_and_what_was_opened_are_on_record(everybody, review):
 
 
 def test_a_reversal_is_asked_of_those_above_once_the_time_to_undo_is_over(everybody, review):
+    reversals(everybody)
     told = answer(review, everybody.clerk)
     work()
     client, before = signed_in(everybody.clerk), mark()

@@ -8,13 +8,14 @@ from audit.log import database_now
 from orchestrator import effects
 from orchestrator.connectors.actions import connector_for, get_action
 from orchestrator.connectors.base import Confirmed, Connector, InDoubt, Refused, Reply
-from orchestrator.definitions import Step
+from orchestrator.definitions import TAKES_BACK, Step
 from orchestrator.digests import digest
 from orchestrator.import_formats import canonical
 from orchestrator.models import DataSource, Effect, SourceRow
 
 from .base import StepHandler, Work
 from .outcomes import Complete, Fail, Judgement, Outcome, Retry
+from .take_back import take_back
 
 
 class EffectStep(StepHandler):
@@ -24,6 +25,12 @@ class EffectStep(StepHandler):
         return "effects"
 
     def execute(self, work: Work) -> Outcome:
+        if work.step.target == TAKES_BACK:
+            return take_back(work, self.once)
+        return self.once(work)
+
+    def once(self, work: Work) -> Outcome:
+        """One attempt at one effect."""
         if not work.step.target:
             return Fail(f"no effect is named that takes back {work.step.undoes}", kind="not-compensable")
         allowed = bool(work.step.undoes) or reviews_skipped(work)
@@ -43,7 +50,7 @@ class EffectStep(StepHandler):
 
 def reviews_skipped(work: Work) -> bool:
     """True where every review on the way said that no person was needed."""
-    before = work.definition.ancestors(work.step.name)
+    before = work.definition.ancestors(work.definition.step(work.step.name).name)
     reviews = [step.name for step in work.definition.steps.values() if step.kind == "review" and step.name in before]
     return all(work.case.data.get(name, {}).get("verdict") == "skipped" for name in reviews)
 
@@ -95,12 +102,22 @@ def confirmed(work: Work, effect: Effect, ref: str) -> Callable[[datetime], None
 
 def remember(work: Work, effect: Effect) -> None:
     """What was done is known to later runs: the action's row goes into its table source, once per effect."""
+    taken = effects.taken_by(effect.run, work.step)
+    if taken is not None:
+        forget(taken)
     action = get_action(effect.kind)
     source = DataSource.objects.filter(name=action.history_source).first()
     if source is None or action.history is None:
         return
     row = canonical({source.key_field: effect.key, **action.history(work.case.as_json())})
     SourceRow.objects.update_or_create(source=source, key=effect.key, defaults={"data": row, "digest": digest(row)})
+
+
+def forget(taken: Effect) -> None:
+    """What was taken back was not done, for later runs."""
+    for row in SourceRow.objects.filter(source__name=get_action(taken.kind).history_source, key=taken.key):
+        data = {**row.data, "status": "reversed"}
+        SourceRow.objects.filter(pk=row.pk).update(data=data, digest=digest(data))
 
 
 def settled(effect: Effect, state: str, error: str) -> Callable[[datetime], None]:

@@ -43,9 +43,10 @@ class Suspend:
 
 @dataclass(slots=True)
 class Defer:
-    """The step was entered early and answered; it is opened again when everything it needs has finished."""
+    """Something of the step is done, and not all of it: it is opened again when everything it needs has finished."""
 
     on_record: Callable[[datetime], None] | None = None
+    on_dropped: Callable[[datetime], None] | None = None
 
 
 @dataclass(slots=True)

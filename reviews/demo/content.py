@@ -56,7 +56,9 @@ QUEUES = {
     "ap-exceptions": ("Invoice exceptions", "standard", ("clerks", "managers", "cfo")),
     "payments-escalation": ("Payments, escalated", "escalated", ("managers", "cfo")),
     "expenses": ("Expense claims", "standard", ("clerks", "managers", "cfo")),
+    "reversals": ("Reversals", "escalated", ("managers", "cfo")),
 }
+FROM_A_CASE = ("reversal",)  # nobody starts these by hand
 
 
 def load() -> dict[str, int]:
@@ -157,7 +159,7 @@ def grants(ada: Any) -> None:
             give(READ, account, source, actor=ada)
     for workflow in Workflow.objects.all():
         for codename, names in (
-            ("start_run", ("requesters", "clerks", "managers")),
+            ("start_run", () if workflow.name in FROM_A_CASE else ("requesters", "clerks", "managers")),
             ("view_runs", ("clerks", "managers", "cfo", "auditors", "admins")),
         ):
             for group in Group.objects.filter(name__in=names):
