@@ -1,6 +1,8 @@
 """The only writer of the trail. An event is written in the transaction of what it tells of, or not at all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -72,6 +74,32 @@ class Entry:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Moment:
+    """Events of one transaction that are written together."""
+
+    at: datetime
+    stamp: str
+    events: list[Event] = field(default_factory=list)
+
+
+_moment: ContextVar[Moment | None] = ContextVar("moment", default=None)
+
+
+@contextmanager
+def one_moment(at: datetime) -> Iterator[None]:
+    """What record() is told inside, all at `at`, is written in two statements at the end of the block: of nothing that
+    fails. The block lies inside one transaction, and no part of it is rolled back by itself."""
+    _refuse_outside_transaction()
+    moment = Moment(*_cut(at))
+    token = _moment.set(moment)
+    try:
+        yield
+    finally:
+        _moment.reset(token)
+    _insert(moment.events)
+
+
 def record(
     kind: str,
     *,
@@ -82,8 +110,8 @@ def record(
     queue: str = "",
     data: Mapping[str, Any] | None = None,
 ) -> Event:
-    """Record one event, now by the database's clock. UnknownKind, OutsideTransaction; TypeError for data without a
-    canonical form."""
+    """Record one event, now by the database's clock (or with others, in one_moment()). UnknownKind,
+    OutsideTransaction; TypeError for data without a canonical form."""
     entry = Entry(
         kind,
         (subject[0], str(subject[1])),
@@ -94,18 +122,31 @@ def record(
         data or {},
     )
     _refuse_outside_transaction()
-    return record_many([entry], at=database_now())[0]
+    if (moment := _moment.get()) is None:
+        return record_many([entry], at=database_now())[0]
+    event = _event(entry, moment.at, moment.stamp)
+    moment.events.append(event)
+    return event
 
 
 def record_many(entries: Sequence[Entry], *, at: datetime) -> list[Event]:
     """Record events in this order, all at `at` (cut to milliseconds), in two statements. Errors as `record()`."""
     _refuse_outside_transaction()
-    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
-    stamp = iso_utc(at, "milliseconds")
+    at, stamp = _cut(at)
     events = [_event(entry, at, stamp) for entry in entries]
+    _insert(events)
+    return events
+
+
+def _insert(events: Sequence[Event]) -> None:
     insert_rows(events)
     insert_rows([Pending(event_id=event.id) for event in events])
-    return events
+
+
+def _cut(at: datetime) -> tuple[datetime, str]:
+    """To milliseconds, as a time and as text."""
+    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    return at, iso_utc(at, "milliseconds")
 
 
 def database_now() -> datetime:

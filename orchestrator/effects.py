@@ -19,6 +19,7 @@ from django.db.models import F
 
 from audit.ids import uuid7
 from audit.log import SYSTEM, Actor, database_now, record
+from audit.rows import insert_rows
 
 from . import endings, taking_back, transitions
 from .case import Case
@@ -134,10 +135,17 @@ def output_of(effect: Effect, ref: str) -> dict[str, Any]:
 
 
 def authorise(
-    run: Run, proposals: Sequence[Proposed], *, packet_digest: str, policy_digest: str, now: datetime
+    run: Run,
+    proposals: Sequence[Proposed],
+    *,
+    packet_digest: str,
+    policy_digest: str,
+    now: datetime,
+    first: bool = False,
 ) -> list[Effect]:
     """Authorises each proposal, in the caller's transaction and under the run's lock. AlreadyLive where the business
-    key is taken; NotAuthorised where the case does not hold what the effect needs."""
+    key is taken, NotAuthorised where the case does not hold what the effect needs: the transaction is to be rolled
+    back. `first`: the run has no effects yet, as the caller has read under the lock."""
     made = []
     for proposed in proposals:
         if proposed.problem:
@@ -151,7 +159,7 @@ def authorise(
             kind=proposed.kind,
             connector=connector.name,
             klass=connector.klass,
-            key=effect_key(run.pk, proposed.step, _next_round(run, proposed.step), proposed.kind),
+            key=effect_key(run.pk, proposed.step, 1 if first else _next_round(run, proposed.step), proposed.kind),
             business_key=proposed.business_key,
             payload=proposed.payload,
             payload_digest=proposed.payload_digest,
@@ -174,8 +182,7 @@ def _next_round(run: Run, step: str) -> int:
 
 def _insert(effect: Effect) -> None:
     try:
-        with transaction.atomic():
-            effect.save(force_insert=True)
+        insert_rows([effect])
     except IntegrityError:
         raise AlreadyLive(effect.kind, effect.business_key) from None
 

@@ -85,8 +85,8 @@ def _compiled(rows: models.QuerySet) -> tuple[Statement, Any]:
 
 
 def look_up(make: Callable[..., models.QuerySet], *fixed: Any, **values: Any) -> list[Any]:
-    """What `make(*fixed, **values)` finds: rows of a `values_list()`, or instances with what they `select_related()`.
-    `values` are single keys: UUIDs, numbers or text."""
+    """What `make(*fixed, **values)` finds: rows of a `values_list()`, or instances with what they
+    `select_related()` and `annotate()`. `values` are single keys: UUIDs, numbers or text."""
     types = tuple((name, type(value)) for name, value in values.items())
     statement, instance = _looking_up(make, fixed, types, connection.vendor)
     rows = statement.rows(values)
@@ -108,11 +108,14 @@ def _instances(compiler: Any) -> Callable[[Sequence[Any]], models.Model]:
     first, last = info["select_fields"][0], info["select_fields"][-1] + 1
     names = [column.target.attname for column, *_ in compiler.select[first:last]]
     related = get_related_populators(info, compiler.select, using)
+    annotated = compiler.annotation_col_map.items()
 
     def instance(row: Sequence[Any]) -> models.Model:
         found = info["model"].from_db(using, names, row[first:last])
         for part in related:
             part.populate(row, found)
+        for name, place in annotated:
+            setattr(found, name, row[place])
         return found
 
     return instance

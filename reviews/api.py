@@ -203,12 +203,11 @@ def release_review(request: Request, review_id: UUID) -> dict[str, Any]:
 def decide_review(request: Request, review_id: UUID, body: DecideReview) -> dict[str, Any]:
     """Records your answer. 409 `stale` carries the difference to what you saw, `already_decided` the outcome."""
     people_only(request)
-    review = get_review(request, review_id)
-    services.keep_pace(review_id=review.pk, actor=request.user)
     given = body.model_dump()
     if given["verdict"] in UNEXPLAINED:
         given["reason"] = given["reason"] or "other"
-    return services.decide(review_id=review.pk, actor=request.user, **given)
+    answer = services.Answer(**given)
+    return services.decide_from_outside(review_id=review_id, actor=request.user, answer=answer)[1]
 
 
 @decisions_router.post("/{uuid:decision_id}/undo", response={200: Undone} | refusals(403, 404, 409))

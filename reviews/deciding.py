@@ -8,21 +8,25 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError
+from django.http import Http404
 
 from audit.ids import uuid7
-from audit.log import Actor, database_now, person
-from audit.models import Event
+from audit.log import Actor, one_moment, person
+from audit.rows import insert_rows
 from orchestrator.case import Case
 from orchestrator.models import Run
 
 from . import asking, blind, policies, recommending, settling
-from .claiming import current_account, held_by_other, locked, permit, refusals_recorded
+from .acting import Signing, signing
+from .claiming import held_by_other, locked, refusals_recorded
 from .corrections import checked
-from .errors import AlreadyDecided, Invalid, NonceTaken, OutOfTime, ReviewError, Stale
+from .errors import AlreadyDecided, Invalid, NonceTaken, OutOfTime, ReviewError, Stale, TooFast
 from .models import Approval, Draft, Review
 from .opening import make_stale
 from .packet import Built, difference, merged_corrections, name_of
+from .permissions import sees
 
 LONGEST = {"nonce": 80, "reason": 60, "target": 120, "comment": 4000, "digest": 64}
 REQUIRED = ("digest", "nonce")
@@ -32,14 +36,14 @@ NEEDS_TARGET = (policies.REROUTE, policies.ASK, policies.DELEGATE)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person posted."""
+    """What a person posted. `corrections` may be worked out of the packet, once it has been read."""
 
     verdict: str
     digest: str
     nonce: str
     reason: str = ""
     comment: str = ""
-    corrections: Mapping[str, Any] = field(default_factory=dict)
+    corrections: Mapping[str, Any] | Callable[[Mapping[str, Any]], Mapping[str, Any]] = field(default_factory=dict)
     target: str = ""
     hours: int | None = None  # how long a hand-over lasts
     seconds_open: int | None = None
@@ -71,13 +75,20 @@ class Act:
     """One answer on its way through the transaction."""
 
     review: Review
-    user: Any
+    who: Signing
     answer: Answer
-    now: datetime
     votes: list[Approval]
     changes: list[dict[str, Any]]  # corrections with their old values
     vote: Approval
     built: Built
+
+    @property
+    def user(self) -> Any:
+        return self.who.user
+
+    @property
+    def now(self) -> datetime:
+        return self.who.now
 
     @property
     def run(self) -> Run:
@@ -139,43 +150,96 @@ def decide(
     """Records a person's answer: {"decision", "review_status", "run_status", "undo_until"}. The same nonce by the same
     person gets the same answer. NotAllowed, Stale, AlreadyDecided, Held, OutOfTime, NonceTaken, Invalid."""
     answer = Answer(verdict, digest, nonce, reason, comment, corrections or {}, target, hours, seconds_open, opened)
+    return _taken(review_id, actor, answer)[1]
+
+
+def decide_from_outside(
+    *, review_id: UUID, actor: Any, answer: Answer, case: UUID | None = None
+) -> tuple[Review, dict[str, Any]]:
+    """The same for pages and the API, with the review as it was under the lock: at a person's pace (TooFast; whoever
+    calls from inside has no hands to be quick with), and what they may not see, or is no round of `case`, does not
+    exist (Http404)."""
+    return _taken(review_id, actor, answer, Door(case))
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What is asked of those who come from outside."""
+
+    case: UUID | None
+
+    def let_in(self, review: Review, who: Signing) -> None:
+        if self.case not in (None, review.task_id) or not sees(who.user, who.standing, review):
+            raise Http404(f"no review {review.pk}")
+
+
+def _taken(review_id: UUID, actor: Any, answer: Answer, door: Door | None = None) -> tuple[Review, dict[str, Any]]:
     if objections := answer.objections():
         raise Invalid(objections)
-    with refusals_recorded(review_id, actor, str(verdict)):
-        outcome = _decide(review_id, actor, answer)
+    try:
+        with refusals_recorded(review_id, actor, str(answer.verdict)):
+            review, outcome = _decide(review_id, actor, answer, door)
+    except IntegrityError:
+        # A run's lock does not cover the nonces of other runs: there the constraint decides, and nothing was kept.
+        if Approval.objects.filter(nonce=answer.nonce).exists():
+            raise NonceTaken from None
+        raise
     if isinstance(outcome, ReviewError):  # what it wrote is kept: the next round is open
         raise outcome
-    return outcome
+    return review, outcome
 
 
-def _decide(review_id: UUID, actor: Any, answer: Answer) -> dict[str, Any] | ReviewError:
-    review = locked(review_id)
-    if (earlier := Approval.objects.filter(nonce=answer.nonce).select_related("review").first()) is not None:
-        return _repeated(earlier, review, actor)
-    user, now = current_account(actor), database_now()
-    permit(user, review, answer.verdict)
+def _decide(
+    review_id: UUID, actor: Any, answer: Answer, door: Door | None
+) -> tuple[Review, dict[str, Any] | ReviewError]:
+    review = _locked(review_id, door)
+    who = signing(actor, review, nonce=answer.nonce, most=settings.DECISIONS_PER_MINUTE if door else 0)
+    if door:
+        door.let_in(review, who)
+    if who.earlier:
+        return review, _repeated(who.earlier, review, actor)
+    if who.hurried:
+        raise TooFast(settings.DECISIONS_PER_MINUTE)
+    who.permit(answer.verdict, review)
+    with one_moment(who.now):
+        return review, _answered(review, who, answer)
+
+
+def _locked(review_id: UUID, door: Door | None) -> Review:
+    try:
+        return locked(review_id)
+    except Review.DoesNotExist as error:
+        if door:
+            raise Http404(str(error)) from error
+        raise
+
+
+def _answered(review: Review, who: Signing, answer: Answer) -> dict[str, Any] | ReviewError:
     if not review.is_live:
         return _too_late(review, answer)
-    held_by_other(review, user, now)
-    _still_valid(review, user, now)
-    votes = blind.votes_of(review)
+    held_by_other(review, who.user, who.now)
+    _still_valid(review, who)
+    votes = blind.votes_of(review) if who.signed else []
     built = blind.build(review, votes)
     if built.digest != review.packet_digest:
         changed = difference(review.packet, built.packet)
-        return Stale(changed, str(make_stale(review, changed, now=now).pk))
+        return Stale(changed, str(make_stale(review, changed, now=who.now).pk))
     if answer.digest != review.packet_digest:
         return Stale(_difference_since(review, answer.digest), str(review.pk))
-    act = _act(review, user, answer, now, votes, built)
+    act = _act(review, who, answer, votes, built)
     _explained(act)
     handle = blind.sign if blind.answered_blindly(act) else HANDLERS[answer.verdict]
     act.vote.response = handle(act)
-    _insert(act.vote)
-    Draft.objects.filter(task=review.task_id, user=user).update(recorded_at=now)
+    insert_rows([act.vote])
+    if who.drafted:
+        Draft.objects.filter(task=review.task_id, user=who.user).update(recorded_at=who.now)
     return act.vote.response
 
 
-def _act(review: Review, user: Any, answer: Answer, now: datetime, votes: list[Approval], built: Built) -> Act:
-    changes = checked(built.case, answer.corrections)
+def _act(review: Review, who: Signing, answer: Answer, votes: list[Approval], built: Built) -> Act:
+    given = answer.corrections
+    corrections = dict(given(review.packet) if callable(given) else given)
+    changes = checked(built.case, corrections)
     advice = recommending.recommendation_of(review)
     seen = {"seconds": answer.seconds_open, "opened": list(answer.opened)}
     vote = Approval(
@@ -183,20 +247,20 @@ def _act(review: Review, user: Any, answer: Answer, now: datetime, votes: list[A
         review=review,
         round=review.round,
         level=review.level,
-        reviewer=user,
+        reviewer=who.user,
         verdict=answer.verdict,
         reason=answer.reason,
         comment=answer.comment,
-        corrections=dict(answer.corrections),
+        corrections=corrections,
         target=answer.target,
         nonce=answer.nonce,
         packet_digest=review.packet_digest,
-        seen=seen | recommending.how_seen(review, user, answer.verdict),
+        seen=seen | recommending.how_seen(review, who.user, answer.verdict, who.first_choice),
         recommended=advice.get("verdict"),
         recommended_by=advice.get("step"),
-        at=now,
+        at=who.now,
     )
-    return Act(review, user, answer, now, votes, changes, vote, built)
+    return Act(review, who, answer, votes, changes, vote, built)
 
 
 def _explained(act: Act) -> None:
@@ -215,18 +279,8 @@ def _explained(act: Act) -> None:
         raise Invalid(errors)
 
 
-def _insert(vote: Approval) -> None:
-    """A run's lock does not cover the nonces of other runs: there the constraint decides, and nothing of this answer
-    is kept."""
-    try:
-        vote.save(force_insert=True)
-    except IntegrityError:
-        if Approval.objects.filter(nonce=vote.nonce).exists():
-            raise NonceTaken from None
-        raise
-
-
-def _repeated(earlier: Approval, review: Review, actor: Any) -> dict[str, Any] | ReviewError:
+def _repeated(key: UUID, review: Review, actor: Any) -> dict[str, Any] | ReviewError:
+    earlier = Approval.objects.select_related("review").get(pk=key)
     same = earlier.reviewer_id == actor.pk and earlier.review.task_id == review.task_id
     return earlier.response if same else NonceTaken()
 
@@ -255,12 +309,10 @@ def outcome_of(review: Review) -> dict[str, Any]:
     }
 
 
-def _still_valid(review: Review, user: Any, now: datetime) -> None:
+def _still_valid(review: Review, who: Signing) -> None:
     """A page opened too long ago cannot decide. Who never opened one is held to when the round was opened."""
     hours = review.queue.policy.validity_hours
-    looked = Event.objects.filter(kind="review.viewed", subject_id=str(review.pk), actor_id=str(user.pk))
-    seen = looked.order_by("-at").values_list("at", flat=True).first() or review.opened_at
-    if now - seen > timedelta(hours=hours):
+    if who.now - (who.seen_at or review.opened_at) > timedelta(hours=hours):
         raise OutOfTime(hours)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from audit.ids import uuid7
 from audit.log import person
+from audit.rows import insert_rows
 from orchestrator.models import Decision
 
 from .models import Review
@@ -12,7 +13,7 @@ from .models import Review
 
 def judge(review: Review, *, kind: Decision.ActorKind, actor: str, verdict: str, at: datetime, **more: Any) -> Decision:
     """Records who found what about the review's step, in this round of the run."""
-    return Decision.objects.create(
+    made = Decision(
         id=uuid7(),
         run=review.run,
         task=review.task,
@@ -25,6 +26,8 @@ def judge(review: Review, *, kind: Decision.ActorKind, actor: str, verdict: str,
         made_at=at,
         **more,
     )
+    insert_rows([made])
+    return made
 
 
 def judge_as(user: Any, review: Review, *, verdict: str, at: datetime, **more: Any) -> Decision:

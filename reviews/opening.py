@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from audit.log import SYSTEM, Actor, record
 from orchestrator import effects
+from orchestrator.clock import Clock
 from orchestrator.definitions import Step
 from orchestrator.models import Run, Task
 from orchestrator.pinned import definition_of
@@ -18,7 +19,7 @@ from orchestrator.policies.money import digits_of, to_minor
 from orchestrator.statements import Slot, look_up
 
 from . import policies
-from .models import Queue, Review, ReviewPolicy, band_of
+from .models import Queue, Review, ReviewLevel, ReviewPolicy, band_of
 from .packet import Built, build_packet
 from .remembered import Reason
 from .searching import remember_words
@@ -96,10 +97,10 @@ def open_again(review: Review, *, now: datetime, queue: Queue | None = None) -> 
     return open_review(task=review.task, queue=queue or review.queue, built=built, now=now)
 
 
-def levels_of(policy: ReviewPolicy, built: Built) -> list[dict[str, Any]]:
-    """Who must sign this case, in order."""
+def levels_of(policy: ReviewPolicy, built: Built, *, further: bool = True) -> list[dict[str, Any]]:
+    """Who must sign this case, in order. `further` False: the policy has no further groups, as was just read."""
     digits = digits_of(settings.BASE_CURRENCY)
-    rows = policy.levels.select_related("group").order_by("position", "pk")
+    rows = policy.levels.select_related("group").order_by("position", "pk") if further else ()
     found = policies.levels_for(
         quorum=policy.quorum,
         ladder=[(row.group.name, to_minor(row.above, digits)) for row in rows],
@@ -152,12 +153,16 @@ def withdraw(task_ids: Collection[UUID], now: datetime) -> None:
 
 
 def reload(review_id: UUID, run: Run) -> Review:
-    """The review under lock, bound to the run that the caller has locked."""
+    """The review under lock, bound to the run that the caller has locked; `locked_at` is when, in whole milliseconds,
+    and `has_levels` whether its policy asks for further groups."""
     [review] = look_up(_locked_review, review=review_id)
     review.run = review.task.run = run
+    review.locked_at = review.locked_at.replace(microsecond=review.locked_at.microsecond // 1000 * 1000)
     return review
 
 
 def _locked_review(*, review: Slot) -> QuerySet:
     rows = Review.objects.select_related("queue__policy", "queue__escalates_to__policy", "task")
+    further = Exists(ReviewLevel.objects.filter(policy=OuterRef("queue__policy")))
+    rows = rows.annotate(has_levels=further, locked_at=Clock())
     return rows.filter(pk=review).select_for_update(of=("self",), no_key=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, QuerySet
 
 from audit.canonical import iso_utc
 from audit.models import Event
@@ -17,17 +16,17 @@ from orchestrator import effects, taking_back
 from orchestrator.case import FOLDED, Case, fold
 from orchestrator.definitions import Definition, Step, render
 from orchestrator.digests import digest
-from orchestrator.models import Decision, Run, Task
+from orchestrator.models import Decision, Run, RunDocument, Task
 from orchestrator.pinned import definition_of
 from orchestrator.policies.gate import newest_rates
 from orchestrator.policies.money import convert
-from orchestrator.statements import Slot, look_up
 
 from .findings import differences, first_value, label, lines, values
 from .lookalikes import visible
 from .models import Approval
 from .policies import APPROVE, ASK, ESCALATE, REJECT, REROUTE, SIGNED
 from .remembered import Reason, unanswered
+from .rows import RunRows, rows_of
 
 NUMBER_FIELDS = ("invoice_number", "receipt_number", "number", "reference")
 STRICTEST = (REJECT, ESCALATE, REROUTE, ASK, APPROVE)  # of several recommendations the first of these stands
@@ -43,6 +42,7 @@ class Built:
     case: Case
     proposals: Sequence[effects.Proposed]
     reasons: Sequence[Reason]
+    rows: RunRows
 
     @property
     def exposure(self) -> int | None:
@@ -62,18 +62,20 @@ def build_packet(
     votes: Sequence[Approval] = (),
     answers: Sequence[Approval] = (),
     reasons: Sequence[Reason] = (),
+    rows: RunRows | None = None,
 ) -> Built:
     """The case as it stands. `votes` are the approvals of this round so far: their corrections hold, and those of
     levels before `level` are shown. `answers` are shown and change nothing: they differ from each other. `reasons`: as
-    unanswered() would say, where the caller has asked already."""
+    unanswered() would say, `rows`: as rows_of() reads them, where the caller has done so in this transaction."""
     definition = definition_of(run.version_id)
     step = definition.steps[task.step]
-    decisions, tasks = decisions_of(run), tasks_of(run)
+    rows = rows or rows_of(run)
+    decisions, tasks = rows.decisions, rows.tasks
     early = not {row.step for row in tasks if row.status in Task.DONE}.issuperset(step.needs)
     case = case_of(run, decisions)
     if corrections := merged_corrections(votes):
         case.correct(corrections)
-    reasons = reasons or unanswered(run, decisions)
+    reasons = reasons or unanswered(run, rows)
     proposals = effects.propose(run, case, step.name)
     packet = {
         "case": about(run, task, definition, round_) | {"early": early},
@@ -85,9 +87,9 @@ def build_packet(
         "values": values(case),
         "lines": lines(case),
         "checks": [check for output in case.data.values() for check in listed(output, "checks")],
-        "documents": documents(run, case),
+        "documents": documents(rows.documents, case),
         "sources": [source for decision in decisions for source in sources_of(decision)],
-        "refused": refused(run, tasks),
+        "refused": refused(rows.refused),
         "machine_ms": machine_time(tasks),
         "decisions": [decided(decision) for decision in decisions],
         "approvals": [signed(vote) for vote in [*(vote for vote in votes if vote.level < level), *answers]],
@@ -97,7 +99,7 @@ def build_packet(
         "data_digest": digest(case.as_json()),
     }
     packet = without_floats(packet)
-    return Built(packet, digest(packet), case, proposals, reasons)
+    return Built(packet, digest(packet), case, proposals, reasons, rows)
 
 
 def merged_corrections(votes: Iterable[Approval]) -> dict[str, Any]:
@@ -106,15 +108,6 @@ def merged_corrections(votes: Iterable[Approval]) -> dict[str, Any]:
     for vote in votes:
         merged |= vote.corrections
     return merged
-
-
-def decisions_of(run: Run) -> list[Decision]:
-    """All that was judged in a run, with the task it was judged in, oldest first."""
-    return look_up(_judged, run=run.pk)
-
-
-def _judged(*, run: Slot) -> QuerySet:
-    return Decision.objects.filter(run__pk=run).select_related("task").order_by("made_at", "id")
 
 
 def case_of(run: Run, decisions: Iterable[Decision]) -> Case:
@@ -126,28 +119,14 @@ def case_of(run: Run, decisions: Iterable[Decision]) -> Case:
     return case
 
 
-def tasks_of(run: Run) -> list[Any]:
-    """(step, kind, status, began, ended) of the run's tasks, and whether an agent of it was ever refused a source. A
-    review whose step needs more than is done was entered before its turn."""
-    refused = Exists(refused_reads(run))
-    rows = run.tasks.annotate(refused=refused).order_by("started_at", "pk")
-    return list(rows.values_list("step", "kind", "status", "started_at", "ended_at", "refused", named=True))
-
-
-def machine_time(tasks: Iterable[Any]) -> int:
+def machine_time(tasks: Iterable[Task]) -> int:
     """Milliseconds that steps without people took."""
     took = [row.ended_at - row.started_at for row in tasks if row.kind != "review" and row.ended_at and row.started_at]
     return round(sum((part.total_seconds() for part in took), 0.0) * 1000)
 
 
-def refused_reads(run: Run) -> QuerySet[Event]:
-    """Sources that agents of this run were not let into."""
-    return Event.objects.filter(run=str(run.pk), kind="source.refused")
-
-
-def refused(run: Run, tasks: Sequence[Any]) -> list[dict[str, str]]:
-    found = refused_reads(run).order_by("at", "id") if any(row.refused for row in tasks) else ()
-    return [{"source": event.subject_id, "agent": event.actor_label, "at": iso_utc(event.at)} for event in found]
+def refused(events: Iterable[Event]) -> list[dict[str, str]]:
+    return [{"source": event.subject_id, "agent": event.actor_label, "at": iso_utc(event.at)} for event in events]
 
 
 def about(run: Run, task: Task, definition: Definition, round_: int) -> dict[str, Any]:
@@ -231,10 +210,9 @@ def listed(output: Mapping[str, Any], name: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def documents(run: Run, case: Case) -> list[dict[str, Any]]:
+def documents(rows: Iterable[RunDocument], case: Case) -> list[dict[str, Any]]:
     """The run's documents; `refusal` is why a step could not read one."""
     refusals = {output.get("document"): output.get("refusal") for output in case.data.values()}
-    rows = run.rundocument_set.select_related("document").order_by("role", "document_id")
     return [
         {
             "id": str(row.document.pk),

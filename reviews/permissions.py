@@ -1,11 +1,11 @@
 """Who may see and do what with reviews, registered with the project's one `may()`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import BooleanField, CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
+from django.db.models import BooleanField, CharField, Exists, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import Cast, Replace
 
 from orchestrator import permissions, taking_back
@@ -21,30 +21,40 @@ SEES = ("view_queue", "decide", "reroute")
 
 
 def standing_of(user: Any, review: Review) -> policies.Standing:
-    """The facts about this person and this review, read now, in one statement: a row for each of their groups."""
+    """The facts about this person and this review, read now, in one statement."""
     kind = ContentType.objects.get_for_model(Queue).pk  # its number is part of the statement
     rows = look_up(_standing, kind, user=user.pk, review=review.pk, queue=str(review.queue_id))
-    if not user.is_active or not rows:
+    return standing_in(rows, review) if user.is_active and rows else policies.Standing(active=False)
+
+
+def standing_in(rows: Sequence[Any], review: Review) -> policies.Standing:
+    """The same of an account as with_standing() reads it."""
+    person = rows[0]
+    if not person.is_active:
         return policies.Standing(active=False)
-    sees, decides, reroutes, has_voted, agent, _ = rows[0]
     return policies.Standing(
-        agent=agent,
-        requester=review.run.started_by_id == user.pk,
-        reversed=taking_back.reverses(review.run) and had_a_part(user, review),
-        sees=sees,
-        decides=decides,
-        reroutes=reroutes,
-        voted=has_voted,
-        groups=frozenset(row[-1] for row in rows if row[-1]),
+        agent=person.agent,
+        requester=review.run.started_by_id == person.pk,
+        reversed=taking_back.reverses(review.run) and had_a_part(person, review),
+        sees=person.view_queue,
+        decides=person.decide,
+        reroutes=person.reroute,
+        voted=person.voted,
+        groups=frozenset(row.group for row in rows if row.group),
     )
 
 
 def _standing(_kind: int, *, user: Slot, review: Slot, queue: Slot) -> QuerySet:
-    voted = Approval.objects.filter(review__pk=review, reviewer_id=OuterRef("pk"), verdict__in=policies.SIGNED)
+    return with_standing(user=user, review=review, queue=queue)
+
+
+def with_standing(*, user: Slot, review: Slot, queue: Slot) -> QuerySet:
+    """The account with what standing_in() is made of: a row for each of its groups. `queue`: its key as text."""
+    voted = Approval.objects.filter(review__pk=review, reviewer__pk=user, verdict__in=policies.SIGNED)
     held = {name: ExpressionWrapper(holding_by_key(name, Queue, queue), BooleanField()) for name in SEES}
-    known = {"voted": Exists(voted), "agent": Exists(AgentAccount.objects.filter(user_id=OuterRef("pk")))}
-    people = get_user_model().objects.filter(pk=user, is_active=True).annotate(**held, **known)
-    return people.values_list(*SEES, "voted", "agent", "groups__name")
+    known = {"voted": Exists(voted), "agent": Exists(AgentAccount.objects.filter(user__pk=user))}
+    people = get_user_model().objects.filter(pk=user)
+    return people.annotate(**held, **known, group=F("groups__name"))
 
 
 def had_a_part(user: Any, review: Review) -> bool:

@@ -88,15 +88,15 @@ def kept_back(user: Any, run: Run) -> set[str]:
     return {"recommendation"} if any(recommendation_of(r) and not is_shown(r, user) for r in live) else set()
 
 
-def how_seen(review: Review, user: Any, verdict: str) -> dict[str, Any]:
-    """For the record of an answer: whether the recommendation was seen, when, and whether it changed the choice."""
+def how_seen(review: Review, user: Any, verdict: str, first_choice: str | None) -> dict[str, Any]:
+    """For the record of an answer: whether the recommendation was seen, when, and whether it changed what was chosen
+    first (None: it was never revealed)."""
     if not recommendation_of(review):
         return {}
     if review.queue.policy.recommendation == Mode.ALWAYS and is_shown(review, user):
         return {"shown": "always"}
-    found = reveal_of(review, user)
-    if found is None:
+    if first_choice is None:
         return {"shown": "never"}
-    if not found.first_choice:
+    if not first_choice:
         return {"shown": "before"}
-    return {"shown": "after", "first_choice": found.first_choice, "changed": found.first_choice != verdict}
+    return {"shown": "after", "first_choice": first_choice, "changed": first_choice != verdict}

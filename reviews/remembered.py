@@ -11,6 +11,7 @@ from orchestrator.policies.evaluate import Rule
 from orchestrator.policies.gate import ASKS_A_PERSON
 
 from .models import Review
+from .rows import RunRows, rows_of
 
 OTHERWISE = "otherwise"
 ASKING = ASKS_A_PERSON | {"reject"}  # a rejection that fires on corrected values is put before people as well
@@ -39,23 +40,23 @@ class Reason:
         return asdict(self)
 
 
-def unanswered(run: Run, decisions: Sequence[Decision] | None = None) -> list[Reason]:
+def unanswered(run: Run, rows: RunRows | None = None) -> list[Reason]:
     """What still waits for a person's answer, in the order the rules fired; a rule that fired again with other values
-    stands once, with the newest. `decisions` are all the run's with their tasks, where the caller has read them."""
-    current = current_decisions(run, decisions)
+    stands once, with the newest. `rows`: as rows_of() reads them, where the caller has done so."""
+    rows = rows or rows_of(run)
+    current = current_decisions(rows.decisions)
     rules = {rule.name: rule for rule in policies.rules} if (policies := Pinned.of(run).policies) else {}
     asked: dict[str, Reason] = {}
     for decision in current:
         if decision.actor_kind == Decision.ActorKind.POLICY:
             asked |= {reason.rule: reason for reason in reasons_of(decision, rules)}
-    answered = answers(run, current)
+    answered = answers(run, current, rows.approved)
     return [reason for reason in asked.values() if reason.key not in answered]
 
 
-def current_decisions(run: Run, decisions: Sequence[Decision] | None = None) -> list[Decision]:
+def current_decisions(rows: Sequence[Decision]) -> list[Decision]:
     """The newest decision of each kind of actor for every step that is done: what a step that runs again had said
     before no longer counts. For a review step, the policies' look at the values people corrected."""
-    rows = list(run.decisions.select_related("task").order_by("made_at", "id")) if decisions is None else decisions
     recalled = {row.output.get("recalls") for row in rows if row.verdict == "recall"}
     newest = {
         (row.step, row.actor_kind): row for row in rows if row.verdict != "recall" and str(row.pk) not in recalled
@@ -105,12 +106,12 @@ def _reason(decision: Decision, traced: Mapping[str, Any], rule: Rule | None) ->
     )
 
 
-def answers(run: Run, current: Iterable[Decision]) -> set[tuple[str, str]]:
+def answers(run: Run, current: Iterable[Decision], approved: Iterable[Review]) -> set[tuple[str, str]]:
     """Rules with their values that an approval answers. It answers for what it was shown: once a step has run again
     since, it says nothing about the new result."""
     valid, steps = {str(row.pk) for row in current}, definition_of(run.version_id).steps
     found: set[tuple[str, str]] = set()
-    for review in run.reviews.filter(status=Review.Status.APPROVED):
+    for review in approved:
         machine = [row for row in review.packet["decisions"] if row["actor_kind"] in ("agent", "system")]
         shown = {row["step"]: row["id"] for row in machine if steps[row["step"]].kind != "review"}
         if valid.issuperset(shown.values()):

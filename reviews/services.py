@@ -8,10 +8,9 @@ from audit.log import database_now
 
 from .asking import answer
 from .claiming import ask_to_take_over, claim, hand_over, reassign, regroup, release, save_draft, sweep_overdue, view
-from .deciding import decide, outcome_of
+from .deciding import Answer, decide, decide_from_outside, outcome_of
 from .models import Queue
 from .opening import open_review
-from .pace import keep_pace
 from .presence import beat
 from .revealing import reveal
 from .reversing import ask_for_reversal
@@ -20,6 +19,7 @@ from .talk import ask_to_reopen, attach, comment
 from .undoing import undo
 
 __all__ = [
+    "Answer",
     "answer",
     "ask_for_reversal",
     "ask_to_reopen",
@@ -29,8 +29,8 @@ __all__ = [
     "claim",
     "comment",
     "decide",
+    "decide_from_outside",
     "hand_over",
-    "keep_pace",
     "open_review",
     "outcome_of",
     "queue_names",

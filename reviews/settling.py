@@ -16,7 +16,7 @@ from orchestrator.services import InputInvalid, validate_input
 from . import policies
 from .errors import Conflict, Invalid
 from .judgements import judge, judge_as
-from .models import Preference, Queue, Review
+from .models import Queue, Review
 from .opening import end_round, levels_of, open_again, told
 from .packet import build_packet
 from .policies import Vote
@@ -60,13 +60,21 @@ def levels_after(act: "Act") -> list[dict[str, Any]]:
     """Who must sign the case as it is corrected by now: what is at stake changes by corrections alone."""
     review = act.review
     seen = _with(act, [*act.votes, act.vote], review.level) if act.changes else act.built
-    return levels_of(review.queue.policy, seen)
+    return levels_of(review.queue.policy, seen, further=review.has_levels)  # type: ignore[attr-defined]
 
 
 def _with(act: "Act", votes: Sequence[Any], level: int) -> Any:
     """The packet with these signatures: who they are and what they corrected is part of what comes next."""
-    review = act.review
-    return build_packet(act.run, review.task, round_=review.round, level=level, votes=votes, reasons=act.built.reasons)
+    review, seen = act.review, act.built
+    return build_packet(
+        act.run,
+        review.task,
+        round_=review.round,
+        level=level,
+        votes=votes,
+        reasons=seen.reasons,
+        rows=seen.rows,
+    )
 
 
 def _needs_met(act: "Act", proposals: Sequence[effects.Proposed]) -> None:
@@ -141,7 +149,12 @@ def _authorise(act: "Act", proposals: Sequence[effects.Proposed]) -> None:
     review = act.review
     try:
         effects.authorise(
-            act.run, proposals, packet_digest=review.packet_digest, policy_digest=review.policy_digest, now=act.now
+            act.run,
+            proposals,
+            packet_digest=review.packet_digest,
+            policy_digest=review.policy_digest,
+            now=act.now,
+            first=not act.built.rows.effected,
         )
     except effects.EffectError as error:
         raise Invalid([("effects", str(error))]) from None
@@ -291,9 +304,10 @@ def answer_of(act: "Act", decision: Decision) -> dict[str, Any]:
 
 
 def settle(act: "Act", decision: Decision, status: str, kind: str) -> datetime:
-    """The round has its answer; the waiting step goes on when the undo window ends."""
+    """The round has its answer; the waiting step goes on when the undo window ends: the longer of what the queue's
+    policy and the person want."""
     review = act.review
-    undo_until = act.now + timedelta(seconds=undo_seconds(act.user, review))
+    undo_until = act.now + timedelta(seconds=max(review.queue.policy.undo_seconds, act.who.undo_seconds or 0))
     values = {"settled_at": act.now, "undo_until": undo_until, "answer": answer_of(act, decision)}
     if not move_reviews([review.pk], LIVE, status, **values):
         raise Conflict("Somebody else answered first; nothing was recorded.")
@@ -303,9 +317,3 @@ def settle(act: "Act", decision: Decision, status: str, kind: str) -> datetime:
     told(review, kind, act.actor, **act.said(), decision=str(decision.pk), undo_until=undo_until)
     dispatch.wake_on_commit()
     return undo_until
-
-
-def undo_seconds(user: Any, review: Review) -> int:
-    """The longer of what the queue's policy and the person want."""
-    own = Preference.objects.filter(user=user).values_list("undo_seconds", flat=True).first()
-    return max(review.queue.policy.undo_seconds, own or 0)

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.db.models import Model
 from django.db.models.functions import Coalesce, Now
 
+from orchestrator import statements
 from orchestrator.transitions import _table, check
 
 from .models import Review
@@ -24,6 +26,7 @@ REVIEW = _table("""
     withdrawn:
 """)
 UNCLAIMED = {"claimed_by": None, "claimed_until": None, "wanted_by": None}
+ENDED = {"band": None, "ended_at": Coalesce("ended_at", Now())}
 AWAKE = {"snoozed_until": None, "snoozed_by": None, "snooze_moved_due": False}
 
 
@@ -36,5 +39,6 @@ def move_reviews(ids: Iterable[UUID], sources: Iterable[str], target: str, **val
     if target != Review.Status.CLAIMED:
         values = UNCLAIMED | values
     if target not in LIVE:
-        values |= {"band": None, "ended_at": Coalesce("ended_at", Now())}
-    return Review.objects.filter(pk__in=list(ids), status__in=sources).update(status=target, **values)
+        values |= ENDED
+    plain = {name: value.pk if isinstance(value, Model) else value for name, value in values.items()}
+    return statements.update(Review, list(ids), ("status", sources), status=target, **plain)

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import resolve
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -144,26 +144,24 @@ def release(request: Request, task: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def decide(request: Request, task: UUID) -> HttpResponse:
-    seen = request.POST.get("review", "")
-    review = newest_review(request.user, task)
     answer = Answer.of(request.POST.dict())
+    given = services.Answer(
+        verdict=answer.verdict,
+        digest=request.POST.get("digest", ""),
+        nonce=request.POST.get("nonce", ""),
+        reason=answer.reason,
+        comment=answer.comment,
+        corrections=answer.corrections,
+        target=answer.target,
+        hours=answer.hours,
+        seconds_open=seconds_since(request.POST.get("opened", "")),
+        opened=looked_into(request.POST.get("looked", "")),
+    )
     try:
-        services.keep_pace(review_id=review.pk, actor=request.user)
-        result = services.decide(
-            review_id=round_seen(review, seen),
-            actor=request.user,
-            verdict=answer.verdict,
-            digest=request.POST.get("digest", ""),
-            nonce=request.POST.get("nonce", ""),
-            reason=answer.reason,
-            comment=answer.comment,
-            corrections=answer.corrections(review.packet),
-            target=answer.target,
-            hours=answer.hours,
-            seconds_open=seconds_since(request.POST.get("opened", "")),
-            opened=looked_into(request.POST.get("looked", "")),
-        )
+        key = round_seen(request, task)
+        review, result = services.decide_from_outside(review_id=key, actor=request.user, answer=given, case=task)
     except ReviewError as error:
+        review = newest_review(request.user, task)
         if error.status != NotAllowed.status:
             keep(request, review, answer)
         return refused(request, review, answer, error)
@@ -187,12 +185,12 @@ def gone_on(request: Request, url: str) -> HttpResponse:
     return redirect(url) if is_case or not request.htmx else HttpResponseLocation(url, target="body")
 
 
-def round_seen(review: Review, seen: str) -> UUID:
+def round_seen(request: Request, task: UUID) -> UUID:
     """The round the page showed, so that an answer to an earlier one is told what has happened since."""
     try:
-        return get_object_or_404(Review, pk=UUID(seen), task_id=review.task_id).pk
+        return UUID(request.POST.get("review", ""))
     except ValueError:
-        return review.pk
+        return newest_review(request.user, task).pk
 
 
 def seconds_since(opened: str) -> int | None:

@@ -139,9 +139,9 @@ def no_point_of_no_return(patch: pytest.MonkeyPatch) -> None:
 def not_bound_to_what_was_shown(patch: pytest.MonkeyPatch) -> None:
     decide = deciding._decide
 
-    def bound_to_anything(review_id: Any, actor: Any, given: deciding.Answer) -> Any:
+    def bound_to_anything(review_id: Any, actor: Any, given: deciding.Answer, door: Any) -> Any:
         current = Review.objects.values_list("packet_digest", flat=True).get(pk=review_id)
-        return decide(review_id, actor, replace(given, digest=current))
+        return decide(review_id, actor, replace(given, digest=current), door)
 
     patch.setattr(deciding, "_decide", bound_to_anything)
 

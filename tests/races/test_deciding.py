@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 
 from orchestrator import engine, grants, services
 from orchestrator.models import Effect, LedgerEntry
-from reviews import blind, deciding
+from reviews import deciding
 from reviews import services as reviews
 from reviews.errors import AlreadyDecided, Conflict, NotAllowed, Stale
 from reviews.models import Approval
@@ -71,7 +71,7 @@ def second_signature_counts(everybody: Cast, monkeypatch) -> bool:
     """Two people sign a case that needs two, at once: whoever comes second completes it."""
     review = waiting_bill(everybody)
     signatures = says(review, everybody.clerk), says(review, everybody.second)
-    found = meet(monkeypatch, *signatures, at=((blind, "votes_of", "after"),))
+    found = meet(monkeypatch, *signatures, at=((deciding, "signing", "after"),))
     assert not refused(found), found
     work()
     return sorted(one["review_status"] for one in found) == ["approved", "open"] and paid(review) == 1
@@ -209,7 +209,7 @@ def test_whoever_loses_the_right_while_answering_decided_before_it_or_not_at_all
             if when == "after":
                 take_away(everybody)
 
-        with meeting_at(monkeypatch, 2, (deciding, "current_account", "before")) as meeting:
+        with meeting_at(monkeypatch, 2, (deciding, "signing", "before")) as meeting:
             found = together(meeting, says(review, everybody.clerk), lambda m=meeting: lose(m))
         refusal = isinstance(found[0], NotAllowed)
         assert refusal or not isinstance(found[0], Exception), found[0]

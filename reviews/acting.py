@@ -1,0 +1,96 @@
+"""The person who is about to act on a case, as the database knows them now, under the lock and in one statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Exists, F, QuerySet, Subquery
+
+from audit.models import Event
+from orchestrator.pacing import as_many
+from orchestrator.statements import Slot, look_up
+
+from . import policies
+from .errors import NotAllowed
+from .models import Approval, Draft, Queue, Reveal, Review
+from .permissions import level_of, standing_in, with_standing
+
+ANSWERS = ("review.approved", "review.rejected", "review.signed", "review.rerouted", "decision.recorded")
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Who acts, what they may do here, and when: the clock was read before the permissions were, so that what was
+    taken away by then counts."""
+
+    user: Any
+    standing: policies.Standing
+    now: datetime
+
+    def permit(self, verdict: str, review: Review) -> None:
+        """NotAllowed, with the rule, unless this person may give this verdict on this review."""
+        if objection := policies.refusal(self.standing, verdict, level_of(review)):
+            raise NotAllowed(*objection)
+
+
+@dataclass(frozen=True, slots=True)
+class Signing(Acting):
+    """With what an answer rests on besides. `earlier`: the answer that has this nonce already; `hurried`: as many
+    answers as are taken within a minute were given; `signed`: somebody has answered in this round; `first_choice`: what
+    was chosen when the recommendation was shown, None where it was not; `drafted`: something was filled in before."""
+
+    earlier: UUID | None
+    hurried: bool
+    seen_at: datetime | None
+    undo_seconds: int | None
+    signed: bool
+    first_choice: str | None
+    drafted: bool
+
+
+def acting(actor: Any, review: Review) -> Acting:
+    """NotAllowed for an account that is gone."""
+    rows = look_up(_acting, _queues(), user=actor.pk, review=review.pk, queue=str(review.queue_id))
+    return Acting(*_who(rows, review))
+
+
+def signing(actor: Any, review: Review, *, nonce: str, most: int) -> Signing:
+    """The same for an answer with this nonce, of which at most `most` are taken within a minute (0: any number)."""
+    keys = {"user": actor.pk, "review": review.pk, "task": review.task_id, "nonce": nonce}
+    texts = {"queue": str(review.queue_id), "actor": str(actor.pk), "subject": str(review.pk)}
+    rows = look_up(_signing, _queues(), most, **keys, **texts)
+    who = _who(rows, review)
+    return Signing(*who, *(getattr(rows[0], name) for name in Signing.__slots__))
+
+
+def _who(rows: Sequence[Any], review: Review) -> tuple[Any, policies.Standing, datetime]:
+    if not rows:
+        raise NotAllowed("active", "This account does not exist any more.")
+    return rows[0], standing_in(rows, review), review.locked_at  # type: ignore[attr-defined]
+
+
+def _queues() -> int:
+    """The number of their kind, which is part of a statement about permissions on them."""
+    return ContentType.objects.get_for_model(Queue).pk
+
+
+def _acting(_kind: int, *, user: Slot, review: Slot, queue: Slot) -> QuerySet:
+    return with_standing(user=user, review=review, queue=queue)
+
+
+def _signing(_kind: int, most: int, *, user: Slot, review: Slot, queue: Slot, **keys: Slot) -> QuerySet:
+    given = Approval.objects.filter(review__pk=review, verdict__in=policies.SIGNED)
+    shown = Reveal.objects.filter(review__pk=review, user__pk=user)
+    looked = Event.objects.filter(kind="review.viewed", subject_id=keys["subject"], actor_id=keys["actor"])
+    return with_standing(user=user, review=review, queue=queue).annotate(
+        earlier=Subquery(Approval.objects.filter(nonce=keys["nonce"]).values("pk")[:1]),
+        hurried=as_many(keys["actor"], ANSWERS, most),
+        seen_at=Subquery(looked.order_by("-at").values("at")[:1]),
+        undo_seconds=F("preference__undo_seconds"),
+        signed=Exists(given),
+        first_choice=Subquery(shown.values("first_choice")[:1]),
+        drafted=Exists(Draft.objects.filter(task__pk=keys["task"], user__pk=user)),
+    )
