@@ -32,6 +32,17 @@ KIND_KEYS: Mapping[str, tuple[str, ...]] = {
     "record": ("row",),
 }
 
+# Kinds that execute nothing of their own say how long they may take in other words.
+UNTIMED: Mapping[str, str] = {
+    "gate": "the policies are evaluated at once",
+    "join": "it takes no time of its own",
+    "record": "the entry is made at once",
+    "review": "how long people have is said by the queue's review policy",
+    "timer": "the timer itself is the time",
+    "wait": "how long it waits is said by within",
+    "workflow": "how long the other workflow has is said by its deadline",
+}
+
 
 def parse_duration(written: Any) -> int:
     """Seconds of `90`, `90s`, `15m`, `4h` or `14d`; ValueError says what is expected."""

@@ -22,6 +22,8 @@ UNDO = "-undo"  # no step a person names can end in it
 TAKES_BACK = "run.take_back"  # the effect that takes back what another run did
 PART = ":"  # between such a step and the step of the other run whose effect it takes back; in no step's own name
 LANES = ("default", "effects", "ocr")  # each has workers; in another, a step would wait for ever
+SLOW = LANES[-1]  # where steps are claimed one at a time
+DEFAULT_TIMEOUT = 45  # seconds; less than a lease, which a batch of quick steps shares
 KINDS = ("agent", "effect", "join", "review")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -57,10 +59,15 @@ class Step:
     sources: tuple[str, ...] = ()
     lane: str = "default"
     retry: Retry = Retry()
-    timeout_seconds: int = 60
+    timeout_seconds: int = DEFAULT_TIMEOUT
     compensate: str = ""
     fallback: str = ""
     undoes: str = ""
+
+    @property
+    def is_slow(self) -> bool:
+        """It may take longer than a batch of quick steps has."""
+        return self.timeout_seconds > DEFAULT_TIMEOUT
 
     @property
     def queue(self) -> str:

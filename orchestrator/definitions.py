@@ -8,8 +8,9 @@ from typing import Any
 
 from orchestrator import safe_yaml, spending
 from orchestrator.definition_catalog import AgentInfo, Catalog, check_catalog
-from orchestrator.definition_kinds import KIND_KEYS, READERS, check_references, parse_duration
+from orchestrator.definition_kinds import KIND_KEYS, READERS, UNTIMED, check_references, parse_duration
 from orchestrator.definition_model import (
+    DEFAULT_TIMEOUT,
     INPUT,
     KINDS,
     LANES,
@@ -57,7 +58,6 @@ MAX_STEPS = 200
 MAX_DEADLINE = 3 * 366 * 86_400
 MAX_AT_ONCE = 10_000
 MAX_TIMEOUT = 86_400
-DEFAULT_TIMEOUT = 60
 WORKFLOW_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 PART_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 TARGET_NAME = re.compile(r"[a-z][a-z0-9._-]{0,99}")
@@ -155,7 +155,7 @@ class _Reader:
             sources=self.names(f"{path}.sources", found.get("sources")),
             lane=self.lane(f"{path}.lane", found.get("lane", LANES[0])),
             retry=self.retry(f"{path}.retry", found.get("retry")),
-            timeout_seconds=self.duration(f"{path}.timeout", found, MAX_TIMEOUT) or DEFAULT_TIMEOUT,
+            timeout_seconds=self.timeout(f"{path}.timeout", kind, found),
             compensate=self.optional_target(path, "compensate", found),
             fallback=self.optional_target(path, "fallback", found),
         )
@@ -185,6 +185,11 @@ class _Reader:
             self.refuse(path, f"is {written!r}; expected one of {', '.join(LANES)}: no worker looks into another")
             return LANES[0]
         return str(written)
+
+    def timeout(self, path: str, kind: str, found: Mapping[str, Any]) -> int:
+        if kind in UNTIMED and "timeout" in found:
+            self.refuse(path, f"a {kind} step has none: {UNTIMED[kind]}")
+        return self.duration(path, found, MAX_TIMEOUT) or DEFAULT_TIMEOUT
 
     def retry(self, path: str, found: Any) -> Retry:
         if found is None:

@@ -8,7 +8,9 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from django.db.models.functions import Coalesce, Now
 
 from audit.rows import pipelined
 
-from . import statements, transitions
+from . import statements, timeouts, transitions
 from .case import Case, load_cases
 from .clock import Clock
 from .definitions import LANES
@@ -27,7 +29,7 @@ from .pinned import PINNED, Pinned
 from .policies import gate
 from .recording import FAST_LANE, LEASE, Recording
 from .statements import Slot
-from .steps.base import Work, get_handler
+from .steps.base import StepHandler, Work, get_handler
 from .steps.outcomes import Complete, Fail, Outcome, Retry
 
 logger = logging.getLogger(__name__)
@@ -43,18 +45,25 @@ BY_AGE = {lane: itertools.cycle((False, False, False, True)) for lane in LANES}
 def claim(lane: str = FAST_LANE, limit: int = BATCH, *, by_age: bool = False) -> list[Work]:
     """Transaction A: up to `limit` tasks that are due, each with a lease and a higher fence. Never waits for rows that
     another worker holds."""
-    rows = _apart([Due(*row) for row in statements.select(_due, (), lane, limit, by_age)])
+    found = statements.select(_due, (), lane, limit, by_age)
+    if by_age and not found:  # perhaps something is to be tried again
+        found = statements.select(_due, (), lane, limit, False)
+    rows = _apart([Due(*row) for row in found])
     if not rows:
         return []
     with pipelined():
         ids = [row.pk for row in rows]
         transitions.move_tasks(ids, (Task.Status.READY, Task.Status.RETRY_WAIT), Task.Status.RUNNING, **CLAIMED)
-        found = [Pinned(*row) for row in statements.select(_pinned, {row.run_id: None for row in rows})]
-    pinned = {one.run_id: one for one in found}
+        runs = [Pinned(*row) for row in statements.select(_pinned, {row.run_id: None for row in rows})]
+    pinned = {one.run_id: one for one in runs}
     begun = {row.run_id: pinned[row.run_id].input for row in rows if not _is_first(row, pinned[row.run_id])}
     cases = load_cases(begun) if begun else {}
     cases |= {run_id: Case(run_id, one.input) for run_id, one in pinned.items() if run_id not in cases}
-    return [_held(row, pinned[row.run_id], cases[row.run_id].copy()) for row in rows]
+    works = [_held(row, pinned[row.run_id], cases[row.run_id].copy()) for row in rows]
+    for work in works:
+        if work.step.is_slow:
+            timeouts.hold_longer(work)
+    return works
 
 
 class Due(NamedTuple):
@@ -111,11 +120,30 @@ def _held(row: Due, pinned: Pinned, case: Case) -> Work:
 def execute(work: Work) -> Outcome:
     """Runs the handler, outside any transaction, and evaluates the policies over what it found."""
     handler = get_handler(work.step.kind)
+    timeouts.begin(work, give_up)
     try:
-        outcome = handler.execute(work)
+        return _outcome(work, handler, handler.execute)
+    finally:
+        timeouts.end()
+
+
+def give_up(work: Work) -> None:
+    """The try has taken longer than its timeout, and its thread still has it: here the run goes on without it."""
+    if not timeouts.hold_longer(work):
+        return  # its answer was quicker, or somebody else has the task
+    late = replace(work, entries=list(work.entries), spent=replace(work.spent), case=work.case.copy())
+    handler, reason = get_handler(work.step.kind), str(timeouts.TookTooLong(work))
+    record([(late, _outcome(late, handler, partial(handler.too_late, reason=reason)))])
+
+
+def _outcome(work: Work, handler: StepHandler, ask: Callable[[Work], Outcome]) -> Outcome:
+    try:
+        outcome = ask(work)
         if handler.automated and isinstance(outcome, Complete):
             work.evaluation = gate.evaluate(work, outcome)
         return outcome
+    except timeouts.TookTooLong as error:
+        return Retry(str(error))
     except OperationalError as error:  # somebody holds the run, or the database went away: not the step's fault
         logger.warning("step %s of run %s: %s", work.step.name, work.run_id, error)
         return Retry("the database did not answer in time")

@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 
 from audit.log import Actor
 
+from . import timeouts
 from .agents.base import Agent, OpenDocument, SourceRefused
 from .digests import digest
 from .documents.store import StoredDocument
@@ -63,6 +64,7 @@ class Context:
         return StoredDocument(found) if found else None
 
     def spend(self, *, cost: Decimal = NOTHING, tokens: int = 0, calls: int = 0) -> None:
+        timeouts.check()
         self._work.spend(Spent(cost, tokens, calls))
 
     def read(self, source: str, query: str, rows: list[dict[str, Any]]) -> None:

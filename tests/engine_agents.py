@@ -1,5 +1,6 @@
 """Small agents and workflows that engine tests and measurements run; listed in AGENT_MODULES by tests.settings."""
 
+import threading
 from decimal import Decimal
 
 from pydantic import BaseModel
@@ -45,6 +46,32 @@ def wrong_output(case: Anything, ctx: AgentContext) -> Result[Count]:
 @agent("test.crash", version="1")
 def crash(case: Anything, ctx: AgentContext) -> Result[Count]:
     raise ZeroDivisionError("bug")
+
+
+class Stuck:
+    """What an agent that never answers by itself waits for, and who has come to it."""
+
+    def __init__(self) -> None:
+        self.let_go, self.here = threading.Event(), threading.Semaphore(0)
+
+
+stuck = Stuck()
+
+
+@agent("test.hangs", version="1")
+def hangs(case: Anything, ctx: AgentContext) -> Result[Count]:
+    """Stuck until the attempt its input names."""
+    if ctx.attempt < case.input.get("works_at", 2):
+        stuck.here.release()
+        stuck.let_go.wait(60)
+    return Result(Count(n=ctx.attempt), confidence=0.9)
+
+
+@agent("test.spends_on", version="1")
+def spends_on(case: Anything, ctx: AgentContext) -> Result[Count]:
+    """Says what it uses, and never comes to an end."""
+    while True:
+        ctx.spend(calls=1)
 
 
 class Opinion(BaseModel):

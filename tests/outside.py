@@ -1,7 +1,7 @@
 """An outside system with a journal of its own, over real HTTP, that can be told to fail; and effects that use it.
 
 Modes, one per request and then `ok`: ok, refuse (422), lose (500 before booking), swallow (500 after booking),
-redirect, garbage (200 without JSON).
+redirect, garbage (200 without JSON), hang (no answer until `hung` is set).
 """
 
 import hashlib
@@ -22,6 +22,7 @@ class Outside:
         self.journal: list[tuple[str, str, Any]] = []
         self.calls: list[tuple[str, str]] = []
         self.modes: list[str] = []
+        self.hung = threading.Event()
         self.url = ""
         self.deduplicates = True
 
@@ -54,6 +55,10 @@ class Handler(BaseHTTPRequestHandler):
         self.outside.calls.append(("POST", self.path))
         mode = self.outside.modes.pop(0) if self.outside.modes else "ok"
         answers = {"refuse": (422, {}), "lose": (500, {}), "redirect": (302, {}), "garbage": (200, None)}
+        if mode == "hang":  # until the caller has hung up
+            self.outside.hung.wait(30)
+            self.connection.close()
+            return None
         if mode in answers:
             return self.answer(*answers[mode])
         status, answer = self.outside.book(self.path.rsplit("/", 1)[-1], self.headers["Idempotency-Key"], body)
@@ -86,6 +91,7 @@ def outside_running() -> Iterator[Outside]:
     try:
         yield outside
     finally:
+        outside.hung.set()
         server.shutdown()
         server.server_close()
 

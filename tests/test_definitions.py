@@ -154,6 +154,8 @@ def test_the_input_shorthand_is_json_schema():
         (flow("a: {agent: x, retry: {backoff_seconds: 9, cap_seconds: 3}}"), "steps.a.retry.cap_seconds", "less than"),
         (flow("a: {agent: x, timeout: 0}"), "steps.a.timeout", "1 to 86400"),
         (flow("a: {agent: x, timeout: -5}"), "steps.a.timeout", "no duration"),
+        (flow("a: {agent: x}", "b: {join: all, needs: [a], timeout: 5}"), "steps.b.timeout", "a join step has none"),
+        (flow("a: {review: q, timeout: 5m}"), "steps.a.timeout", "a review step has none: how long people have"),
         (flow("a: {agent: x}", head="deadline: 99999d"), "deadline", "expected 1 to"),
         (flow("A b: {agent: x}"), "steps.A b", "no name"),
         (flow("input: {agent: x}"), "steps.input", "the run's input"),

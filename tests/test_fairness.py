@@ -91,10 +91,18 @@ def test_by_age_what_is_tried_again_does_not_go_first_once_more(actor):
     assert [held.run_id for held in engine.claim("ocr", 1, by_age=True)] == [oldest.pk]
 
 
+def test_by_age_what_is_tried_again_is_taken_where_there_is_nothing_else(actor):
+    services.publish_workflow(source=ONE_BY_ONE, actor=actor)
+    start_slow(actor)
+    Task.objects.update(status=Task.Status.RUNNING, ready_at=None, lease_until=Now())
+    Task.objects.update(status=Task.Status.RETRY_WAIT, ready_at=Now(), lease_until=None)
+    assert len(engine.claim("ocr", 1, by_age=True)) == 1
+
+
 def test_claiming_by_age_reads_only_what_may_be_claimed(actor, django_assert_max_num_queries):
     with django_assert_max_num_queries(30) as asked:
         engine.claim(by_age=True)
-    [query] = [q["sql"] for q in asked.captured_queries if "ORDER BY" in q["sql"]]
+    query = next(q["sql"] for q in asked.captured_queries if "ORDER BY" in q["sql"])
     with connection.cursor() as cursor:
         explain = "EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN "
         if connection.vendor == "postgresql":

@@ -67,7 +67,8 @@ class AgentContext(Protocol):
     def document(self, role: str) -> OpenDocument | None: ...
 
     def spend(self, *, cost: Decimal = ..., tokens: int = ..., calls: int = ...) -> None:
-        """Says what was used, at once and before going on: a run that is over its budget stops here (BudgetSpent)."""
+        """Says what was used, at once and before going on: a run that is over its budget stops here (BudgetSpent), and
+        a try that is over its time."""
 
 
 class AgentError(Exception):

@@ -20,6 +20,8 @@ from urllib.parse import SplitResult, urlsplit
 import httpcore
 from django.conf import settings
 
+from orchestrator import timeouts
+
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 20.0  # well under half a lease
 MAX_BODY = 64_000  # bytes of an answer that are read
@@ -57,8 +59,9 @@ class Answer:
 def call(
     method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"", seconds: float = TOTAL_SECONDS
 ) -> Answer:
-    """One request. AddressRefused before anything is sent, NoAnswer afterwards."""
-    trusted = check_url(url)
+    """One request, within the time of the step that makes it. AddressRefused before anything is sent, NoAnswer
+    afterwards."""
+    trusted, seconds = check_url(url), max(0.0, min(seconds, timeouts.left()))
     backend = _CheckedBackend(trusted, time.monotonic() + seconds)
     limits = {"connect": CONNECT_SECONDS, "read": seconds, "write": seconds, "pool": seconds}
     sent = [*({"Accept-Encoding": "identity"} | dict(headers)).items()]

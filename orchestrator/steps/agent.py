@@ -10,6 +10,7 @@ from orchestrator.agents.base import Agent, BudgetSpent, Permanent, Result, Sour
 from orchestrator.definitions import Step
 from orchestrator.sources import Context
 from orchestrator.spending import Spent
+from orchestrator.timeouts import TookTooLong
 
 from .base import StepHandler, Work
 from .outcomes import Complete, Fail, Judgement, Outcome, Retry
@@ -20,18 +21,25 @@ logger = logging.getLogger(__name__)
 
 class AgentStep(StepHandler):
     def lane(self, step: Step) -> str:
-        return step.lane if step.lane != "default" else registry.get(step.target).lane
+        lane = super().lane(step)
+        return lane if lane != "default" else registry.get(step.target).lane
 
     def execute(self, work: Work) -> Outcome:
-        """Where the agent has failed for good, the fallback is asked once, and the decision says why."""
-        outcome = ask(registry.get(work.step.target), work)
-        if not work.step.fallback or not failed_for_good(outcome, work):
-            return outcome
-        instead = ask(registry.get(work.step.fallback), work)
-        if not isinstance(instead, Complete) or instead.judgement is None:
-            return outcome
-        instead.judgement.rationale = f"{work.step.target} failed: {outcome.error}. {instead.judgement.rationale}"
-        return instead
+        return or_fallback(ask(registry.get(work.step.target), work), work)
+
+    def too_late(self, work: Work, reason: str) -> Outcome:
+        return or_fallback(super().too_late(work, reason), work)
+
+
+def or_fallback(outcome: Outcome, work: Work) -> Outcome:
+    """Where the agent has failed for good, the fallback is asked once, and the decision says why."""
+    if not work.step.fallback or not failed_for_good(outcome, work):
+        return outcome
+    instead = ask(registry.get(work.step.fallback), work)
+    if not isinstance(instead, Complete) or instead.judgement is None:
+        return outcome
+    instead.judgement.rationale = f"{work.step.target} failed: {outcome.error}. {instead.judgement.rationale}"
+    return instead
 
 
 def failed_for_good(outcome: Outcome, work: Work) -> TypeGuard[Fail | Retry]:
@@ -58,7 +66,7 @@ def ask(agent: Agent, work: Work) -> Outcome:
         return Fail(str(error), kind=BUDGET)
     except (Permanent, SourceRefused) as error:
         return Fail(str(error), kind="agent-failed")
-    except Transient as error:
+    except (Transient, TookTooLong) as error:
         return Retry(str(error))
     except Exception as error:  # an agent may raise anything; the run must not lose its task to it
         logger.exception("agent %s failed in run %s", agent.name, work.run_id)

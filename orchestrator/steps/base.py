@@ -12,12 +12,13 @@ from django.utils.module_loading import import_string
 from audit.log import Actor, Entry
 from orchestrator.agents.base import BudgetSpent
 from orchestrator.case import Case
-from orchestrator.definitions import Definition, Step
+from orchestrator.definition_model import SLOW
+from orchestrator.definitions import LANES, Definition, Step
 from orchestrator.pinned import Pinned
 from orchestrator.policies.evaluate import Evaluation
 from orchestrator.spending import Spent
 
-from .outcomes import Outcome
+from .outcomes import Outcome, Retry
 
 
 @dataclass(slots=True)
@@ -64,11 +65,15 @@ class StepHandler:
 
     def lane(self, step: Step) -> str:
         """Which workers may claim it; slow steps have a lane of their own."""
-        return step.lane
+        return SLOW if step.is_slow and step.lane == LANES[0] else step.lane
 
     def execute(self, work: Work) -> Outcome:
         """Runs outside any transaction, once per attempt."""
         raise NotImplementedError
+
+    def too_late(self, work: Work, reason: str) -> Outcome:
+        """The try has taken longer than its timeout, and its function has not come back."""
+        return Retry(reason)
 
     def cancelled(self, task_ids: Collection[UUID], now: datetime) -> None:
         """The run no longer needs these tasks: what hangs on them is withdrawn. Runs under the run's lock."""

@@ -47,6 +47,11 @@ class EffectStep(StepHandler):
         connector = connector_for(effect.kind)
         return outcome_of(work, effect, connector, send(effect, connector))
 
+    def too_late(self, work: Work, reason: str) -> Outcome:
+        """What was sent is in doubt, as after an answer that never came."""
+        sent = Effect.objects.filter(run=work.run_id, step=work.step.name, state=Effect.State.IN_FLIGHT).first()
+        return outcome_of(work, sent, connector_for(sent.kind), InDoubt(reason)) if sent else Retry(reason)
+
 
 def reviews_skipped(work: Work) -> bool:
     """True where every review on the way said that no person was needed."""

@@ -1,11 +1,11 @@
 """For each: an agent judges every item of a list, in order. The list is bounded; all items, or the step is not done."""
 
-import time
 from dataclasses import replace
 from typing import Any
 
+from orchestrator import timeouts
 from orchestrator.agents import registry
-from orchestrator.definitions import Step, lookup
+from orchestrator.definitions import lookup
 
 from .agent import AgentStep
 from .base import Work
@@ -15,9 +15,6 @@ AS = "item"  # the field of the agent's input that gets the item
 
 
 class ForEachStep(AgentStep):
-    def lane(self, step: Step) -> str:
-        return step.lane if step.lane != "default" else registry.get(step.target).lane
-
     def execute(self, work: Work) -> Outcome:
         items = lookup(work.case.as_json(), work.step.config["items"])
         path, most = ".".join(work.step.config["items"]), work.step.config["at_most"]
@@ -25,10 +22,9 @@ class ForEachStep(AgentStep):
             return Fail(f"for_each: {path} is no list", kind="not-a-list")
         if len(items) > most:
             return Fail(f"for_each: {path} has {len(items)} items, at most {most} are allowed", kind="too-many-items")
-        end, done = time.monotonic() + work.step.timeout_seconds, []
+        done = []
         for index, item in enumerate(items):
-            if time.monotonic() > end:
-                return Fail(f"{index} of {len(items)} items took longer than the step's timeout", kind="timeout")
+            timeouts.check()
             outcome = super().execute(with_item(work, item))
             if not isinstance(outcome, Complete):
                 return at_item(outcome, index)
