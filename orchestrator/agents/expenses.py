@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import date
-from math import ceil
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.documents.page_store import read_stored
-from orchestrator.documents.reading import Check, Reading
 
-from .base import AgentContext, OpenDocument, Permanent, Result, agent, quote
+from .base import AgentContext, Permanent, Result, agent
 from .expenses_differences import (
     DECISIVE,
     claim_difference,
@@ -21,6 +19,7 @@ from .expenses_differences import (
 )
 from .expenses_model import Claimed, Receipt, receipt_of
 from .findings import Discrepancy
+from .reports import DocumentReport, as_read, evidence_of
 
 NO_LIMIT = "0"  # a policy's amount has a value; whether it means anything is another fact, `limited`
 SHOWN = 5  # earlier claims told of; more would be the same story
@@ -30,25 +29,11 @@ class ReadInput(BaseModel):
     input: Claimed
 
 
-class ReadReport(BaseModel):
-    """`receipt` is what later steps use and people correct; `reading` tells how it was found. `stops` counts the checks
-    that put the case before a person, `peak_rss_mb` what reading took. What is quarantined must not be handed out."""
+class ReadReport(DocumentReport):
+    """`receipt` is what later steps use and people correct."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    document: str | None
-    sha256: str = ""
     image_hash: str | None = None
-    readable: bool
-    refusal: str = ""
     receipt: Receipt
-    reading: Reading
-    checks: list[Check] = []
-    stops: int = 0
-    discrepancies: list[Discrepancy] = []
-    pages: int = 1
-    quarantined: bool = False
-    peak_rss_mb: int = 0
 
 
 @agent("expenses.read", version="1", lane="ocr")
@@ -61,27 +46,14 @@ def read(case: ReadInput, ctx: AgentContext) -> Result[ReadReport]:
     reading, receipt = result.reading, receipt_of(result.reading, case.input)
     differences = list(reading_differences(reading, receipt))
     report = ReadReport(
-        document=str(document.id),
-        sha256=document.sha256,
+        **as_read(document, result),
         image_hash=result.image_hash,
-        readable=reading.refusal is None,
-        refusal=reading.refusal or "",
         receipt=receipt,
-        reading=reading,
-        checks=reading.checks,
         stops=sum(found.severity == "stop" for found in differences),
         discrepancies=differences,
-        pages=result.page_count or 1,
-        quarantined=result.quarantined,
-        peak_rss_mb=ceil(result.peak_rss_mb),
     )
-    return Result(report, reading.confidence, _rationale(report), evidence_of(document, reading))
-
-
-def evidence_of(document: OpenDocument, reading: Reading) -> list[dict[str, Any]]:
-    """Where the values a reimbursement hangs on stand on the receipt."""
-    found = [reading.fields[name] for name in (*DECISIVE, "receipt_number") if name in reading.fields]
-    return [quote(document, passage) for value in found for passage in value.passages[:1]]
+    evidence = evidence_of(document, reading, (*DECISIVE, "receipt_number"))
+    return Result(report, reading.confidence, _rationale(report), evidence)
 
 
 def _rationale(report: ReadReport) -> str:

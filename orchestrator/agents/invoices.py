@@ -1,18 +1,16 @@
 """Agents that read an invoice and hold it against what was ordered and received."""
 
-from math import ceil
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from orchestrator.documents.page_store import read_stored
-from orchestrator.documents.reading import Check, Reading
 
-from .base import AgentContext, OpenDocument, Permanent, Result, agent, quote
-from .findings import Discrepancy
+from .base import AgentContext, Permanent, Result, agent
 from .invoices_differences import reading_differences
 from .invoices_model import Invoice, invoice_of
 from .invoices_order import OrderReport, order_report
+from .reports import DocumentReport, as_read, evidence_of
 
 DECISIVE = ("invoice_number", "seller.name", "issue_date", "payable", "currency", "iban", "order_reference")
 
@@ -21,24 +19,10 @@ class ReadInput(BaseModel):
     input: dict[str, Any]
 
 
-class ReadReport(BaseModel):
-    """`invoice` is what later steps use and people correct; `reading` tells how it was found. `stops` counts the checks
-    that put the case before a person, `peak_rss_mb` what reading took. What is quarantined must not be handed out."""
+class ReadReport(DocumentReport):
+    """`invoice` is what later steps use and people correct."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    document: str | None
-    sha256: str = ""
-    readable: bool
-    refusal: str = ""
     invoice: Invoice
-    reading: Reading
-    checks: list[Check] = []
-    stops: int = 0
-    discrepancies: list[Discrepancy] = []
-    pages: int = 1
-    quarantined: bool = False
-    peak_rss_mb: int = 0
 
 
 @agent("invoices.read", version="1", lane="ocr")
@@ -50,26 +34,12 @@ def read(case: ReadInput, ctx: AgentContext) -> Result[ReadReport]:
     result = read_stored(document, expected="invoice")
     reading = result.reading
     report = ReadReport(
-        document=str(document.id),
-        sha256=document.sha256,
-        readable=reading.refusal is None,
-        refusal=reading.refusal or "",
+        **as_read(document, result),
         invoice=invoice_of(reading),
-        reading=reading,
-        checks=reading.checks,
         stops=sum(check.severity == "stop" for check in reading.checks),
         discrepancies=reading_differences(reading),
-        pages=result.page_count or 1,
-        quarantined=result.quarantined,
-        peak_rss_mb=ceil(result.peak_rss_mb),
     )
-    return Result(report, reading.confidence, _rationale(report), evidence_of(document, reading))
-
-
-def evidence_of(document: OpenDocument, reading: Reading) -> list[dict[str, Any]]:
-    """Where the values a payment hangs on stand in the document."""
-    found = [reading.fields[name] for name in DECISIVE if name in reading.fields]
-    return [quote(document, passage) for value in found for passage in value.passages[:1]]
+    return Result(report, reading.confidence, _rationale(report), evidence_of(document, reading, DECISIVE))
 
 
 def _rationale(report: ReadReport) -> str:
