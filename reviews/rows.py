@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, QuerySet
+from django.db.models import Exists, FilteredRelation, Q, QuerySet
 
 from audit.models import Event
 from orchestrator.models import Decision, Effect, Run, RunDocument, Task
@@ -63,8 +63,10 @@ def _decisions(rows: Iterable[Sequence[Any]], tasks: dict[Any, Task]) -> list[De
 def _tasks_with_decisions(*, run: Slot, text: Slot) -> QuerySet:
     told = (_refused(text=text), _documents(run=run), _approved(run=run), Effect.objects.filter(run__pk=run))
     exist = {name: Exists(rows) for name, rows in zip(TOLD, told, strict=True)}
-    rows = Task.objects.filter(run__pk=run).annotate(**exist).order_by("started_at", "pk")
-    return rows.values_list(*TASK, *TOLD, *(f"decisions__{name}" for name in JUDGED))
+    # The run is named on both sides, so that no plan looks for one run's decisions among all there are.
+    judged = FilteredRelation("decisions", condition=Q(decisions__run=run))
+    rows = Task.objects.filter(run__pk=run).annotate(**exist, judged=judged).order_by("started_at", "pk")
+    return rows.values_list(*TASK, *TOLD, *(f"judged__{name}" for name in JUDGED))
 
 
 def _documents(*, run: Slot) -> QuerySet:
