@@ -6,6 +6,9 @@ class ReviewsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import permissions
+        from django.contrib.auth.signals import user_logged_in
+
+        from . import permissions, preferences
 
         permissions.register()
+        user_logged_in.connect(preferences.remember_language, dispatch_uid="language")

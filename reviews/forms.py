@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from orchestrator.permissions import holders
 
@@ -32,11 +34,19 @@ class PreferenceForm(forms.ModelForm):
     single_keys = forms.BooleanField(
         required=False, label="Single-key shortcuts", help_text="Off: no letter key does anything outside a field."
     )
-    auto_next = forms.BooleanField(required=False, label="Open the next case after a decision")
+    auto_next = forms.BooleanField(required=False, label=_("Open the next case after a decision"))
+    language = forms.ChoiceField(
+        choices=[("", _("As the browser asks")), *settings.LANGUAGES], required=False, label=_("Language")
+    )
 
     class Meta:
         model = Preference
-        fields = ["theme", "density", "undo_seconds", "mail", "single_keys", "auto_next"]
+        fields = ["theme", "density", "language", "undo_seconds", "mail", "single_keys", "auto_next"]
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if len(settings.LANGUAGES) < 2:
+            del self.fields["language"]  # nothing to choose
 
 
 class KeysForm(forms.Form):

@@ -462,6 +462,7 @@ class Preference(models.Model):
     single_keys = models.BooleanField(default=True)
     keymap = models.JSONField(default=dict, blank=True, help_text="{shortcut: key} of those that were moved (keys.py).")
     auto_next = models.BooleanField(default=True)
+    language = models.CharField(max_length=10, blank=True, default="", help_text="Empty: as the browser asks.")
     mail = models.CharField(max_length=10, choices=Mail, default=Mail.EACH)
     digested_on = models.DateField(null=True, editable=False, help_text="The day of the last daily mail.")
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.http import QueryDict
 
+from orchestrator.pages import language
+
 from .errors import Invalid
 from .models import Preference, SavedView
 from .wanted import Unknown, Wanted
@@ -14,6 +16,13 @@ MOST_VIEWS, LONGEST_NAME = 30, 60
 def save_preference(*, actor: Any, **liked: Any) -> Preference:
     """Keeps the preferences named in `liked`; the others stay as they are."""
     return Preference.objects.update_or_create(user=actor, defaults=liked)[0]
+
+
+def remember_language(*, request: Any, user: Any, **_: Any) -> None:
+    """When somebody signs in: pages speak the language they chose, wherever they sit."""
+    code = Preference.objects.filter(user=user).values_list("language", flat=True).first()
+    if code:
+        request.session[language.CHOSEN] = code
 
 
 def save_view(*, actor: Any, name: str, query: str) -> SavedView:

@@ -6,9 +6,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import translation
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from orchestrator.http import Request
+from orchestrator.pages.language import CHOSEN, language_for
 from orchestrator.pages.paging import newest_first
 
 from .forms import KeysForm, PreferenceForm
@@ -26,7 +29,9 @@ def me(request: Request) -> HttpResponse:
     form, moved = PreferenceForm(posted, instance=liked), KeysForm(posted, chosen=liked.keymap, prefix="key")
     if posted is not None and form.is_valid() and moved.is_valid():
         save_preference(actor=request.user, keymap=moved.cleaned_data, **form.cleaned_data)
-        messages.success(request, "Saved.")
+        request.session[CHOSEN] = form.cleaned_data.get("language", "")
+        with translation.override(language_for(request)):
+            messages.success(request, _("Saved."))
         return redirect("me")
     return render(request, "me/me.html", {"form": form, "keys": moved}, status=422 if posted is not None else 200)
 

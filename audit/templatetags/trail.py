@@ -1,8 +1,10 @@
 """What the pages of the trail need to show records to people."""
 
+from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils.formats import date_format
 
 register = template.Library()
 BADGES = {"agent": "who bot", "policy": "who sys", "system": "who sys"}
@@ -13,6 +15,12 @@ def initials(name: str) -> str:
     """Two letters for a badge: `Mara Lindholm` is ML, `invoices.read` is IN."""
     words = name.split()
     return "".join(word[0] for word in (words[0], words[-1])).upper() if len(words) > 1 else name[:2].upper()
+
+
+@register.filter(expects_localtime=True)
+def exact(moment: datetime | None, form: str = "DATETIME_FORMAT") -> str:
+    """A moment in one of the locale's formats that end in minutes, to the second: `20 Nov 2026, 14:07:12`."""
+    return f"{date_format(moment, form)}:{moment:%S}" if moment else ""
 
 
 @register.filter

@@ -9,11 +9,16 @@ from typing import Any
 
 from django import template
 from django.templatetags.static import static
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from audit.templatetags.trail import exact
 
 register = template.Library()
+register.filter(exact, expects_localtime=True)
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
 UNITS = ((86_400, "day"), (3_600, "h"), (60, "min"))
 RUN_LOOKS = {  # run status: tone and icon of its tag
@@ -60,16 +65,19 @@ def money(amount: Any, currency: str = "") -> str:
         number = Decimal(str(amount))
     except InvalidOperation:
         return str(amount or "")
-    places = max(2, -int(number.as_tuple().exponent)) if number.is_finite() else 2
-    text = f"{abs(number):,.{places}f}"
-    symbol = SYMBOLS.get(currency, "")
-    return ("−" if number < 0 else "") + (f"{symbol}{text}" if symbol else f"{text} {currency}".strip())
+    if not number.is_finite():
+        return str(amount)
+    places = max(2, -int(number.as_tuple().exponent))
+    text, symbol = formats.number_format(abs(number), places, force_grouping=True), SYMBOLS.get(currency, "")
+    # Translators: an amount with its currency's symbol, and with its code
+    pattern = pgettext("amount", "%(symbol)s%(number)s") if symbol else pgettext("amount", "%(number)s %(code)s")
+    return ("−" if number < 0 else "") + (pattern % {"symbol": symbol, "number": text, "code": currency}).strip()
 
 
 @register.filter
 def grouped(number: Any) -> str:
     """`1234567` is 1,234,567."""
-    return f"{number:,}"
+    return formats.number_format(number, force_grouping=True)
 
 
 @register.filter
@@ -86,15 +94,24 @@ def span(value: Any) -> str:
     if seconds is None:
         return ""
     if 0 < seconds < 0.1:
-        return f"{max(seconds * 1000, 1):.0f} ms"
+        return _("%(n)s ms") % {"n": f"{max(seconds * 1000, 1):.0f}"}
     if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+        return _("%(n)s s") % {"n": formats.number_format(f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}")}
     parts, rest = [], int(seconds)
     for size, unit in UNITS:
         count, rest = divmod(rest, size)
         if count:
-            parts.append(f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''}")
+            parts.append(in_unit(unit, count))
     return " ".join(parts[:2])
+
+
+def in_unit(unit: str, count: int) -> str:
+    words = {
+        "day": ngettext("%(n)s day", "%(n)s days", count),
+        "h": ngettext("%(n)s h", "%(n)s h", count),
+        "min": ngettext("%(n)s min", "%(n)s min", count),
+    }
+    return words[unit] % {"n": count}
 
 
 @register.filter
@@ -103,14 +120,15 @@ def until(moment: datetime | None) -> str:
     if moment is None:
         return ""
     left = moment - timezone.now()
-    return f"{span(abs(left))} {'left' if left.total_seconds() >= 0 else 'over'}"
+    words = _("%(span)s left") if left.total_seconds() >= 0 else _("%(span)s over")
+    return words % {"span": span(abs(left))}
 
 
 @register.filter
 def percent(value: Any) -> str:
     """`0.98` is 98%; always rounded down, so that 100% means all of it."""
     try:
-        return f"{int(Decimal(str(value)) * 100)}%"
+        return pgettext("share of a hundred", "%(n)s%%") % {"n": int(Decimal(str(value)) * 100)}
     except InvalidOperation:
         return ""
 

@@ -1,0 +1,8 @@
+"""How the desk writes dates and numbers in English: 20 Nov 2026, 14:07; 36,324.99."""
+
+DATE_FORMAT = "j M Y"
+DATETIME_FORMAT = "j M Y, H:i"
+SHORT_DATE_FORMAT = MONTH_DAY_FORMAT = "j M"
+SHORT_DATETIME_FORMAT = "j M, H:i"
+TIME_FORMAT = "H:i"
+DECIMAL_SEPARATOR, THOUSAND_SEPARATOR, NUMBER_GROUPING = ".", ",", 3
