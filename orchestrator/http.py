@@ -1,5 +1,7 @@
 """The request as pages and the API meet it: `login_required` or a token has put a person there."""
 
+from typing import Any
+
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
@@ -10,3 +12,4 @@ class Request(HttpRequest):
 
     user: User
     htmx: HtmxDetails
+    toast: Any

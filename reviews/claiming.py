@@ -9,18 +9,19 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
-from audit.log import SYSTEM, database_now, person
+from audit.log import SYSTEM, database_now, one_moment, person
 from orchestrator import permissions
 from orchestrator.models import Run
 from orchestrator.statements import Slot, look_up
 
 from . import policies, recommending
+from .acting import acting
 from .errors import Conflict, Held, Invalid, NotAllowed
 from .models import BAND_LIMITS, Draft, Review, band_of
 from .notices import notify
 from .opening import reload, told
 from .packet import name_of
-from .permissions import allowed, level_of, sees, standing_of, verdicts_of
+from .permissions import level_of, sees, standing_of, verdicts_of
 from .transitions import AWAKE, LIVE, move_reviews
 
 CLAIM = timedelta(minutes=15)
@@ -82,22 +83,20 @@ def held_by_other(review: Review, user: Any, now: datetime) -> None:
 def claim(*, review_id: UUID, actor: Any) -> Review:
     """Reserves a live review for 15 minutes; again, by the same person, for 15 more. NotAllowed, Held, Conflict."""
     with refusals_recorded(review_id, actor, "claim"):
-        review, user, now = locked(review_id), current_account(actor), database_now()
-        permit_any(user, review)
-        held_by_other(review, user, now)
-        again = review.claimed_by_id == user.pk
-        wake_up(review, now)
-        move_reviews(
-            [review.pk],
-            [review.status],
-            Review.Status.CLAIMED,
-            claimed_by=user,
-            claimed_until=now + CLAIM,
-            wanted_by=None,
-        )
+        review = locked(review_id)
+        who = acting(actor, review)
+        permit_any(who.standing, review)
+        held_by_other(review, who.user, who.now)
+        again = review.claimed_by_id == who.user.pk
+        wake_up(review, who.now)
+        reserved = {"claimed_by": who.user, "claimed_until": who.now + CLAIM, "wanted_by": None}
+        move_reviews([review.pk], [review.status], Review.Status.CLAIMED, **reserved)
         if not again:
-            told(review, "review.claimed", person(user))
-        return reload(review.pk, review.run)
+            with one_moment(who.now):
+                told(review, "review.claimed", person(who.user))
+        for name, value in {"status": Review.Status.CLAIMED, **reserved}.items():
+            setattr(review, name, value)
+        return review
 
 
 def wake_up(review: Review, now: datetime) -> bool:
@@ -107,7 +106,7 @@ def wake_up(review: Review, now: datetime) -> bool:
     if review.snooze_moved_due:
         review.due_at -= review.snoozed_until - now
     Review.objects.filter(pk=review.pk).update(**AWAKE, due_at=review.due_at, band=band_of(review.due_at, now))
-    review.snoozed_until = None
+    review.snoozed_until, review.band = None, band_of(review.due_at, now)
     return True
 
 
@@ -127,7 +126,7 @@ def ask_to_take_over(*, review_id: UUID, actor: Any) -> Review:
         return claim(review_id=review_id, actor=actor)
     with refusals_recorded(review_id, actor, "claim"):
         review, user = locked(review_id), current_account(actor)
-        permit_any(user, review)
+        permit_any(standing_of(user, review), review)
         if review.claimed_by_id not in (None, user.pk) and review.wanted_by_id != user.pk:
             Review.objects.filter(pk=review.pk).update(wanted_by=user)
             told(review, "review.takeover_asked", person(user), holder=str(review.claimed_by_id))
@@ -135,12 +134,12 @@ def ask_to_take_over(*, review_id: UUID, actor: Any) -> Review:
         return reload(review.pk, review.run)
 
 
-def permit_any(user: Any, review: Review) -> None:
-    """NotAllowed unless this person may give some answer on the review now; Conflict once it has ended."""
+def permit_any(standing: policies.Standing, review: Review) -> None:
+    """NotAllowed unless somebody of this standing may give some answer on the review; Conflict once it has ended."""
     if not review.is_live:
         raise Conflict(f"This case is {review.get_status_display()}; it can no longer be claimed.")
-    if not allowed(user, review):
-        permit(user, review, policies.APPROVE)
+    if not verdicts_of(standing, review) and (why := policies.refusal(standing, policies.APPROVE, level_of(review))):
+        raise NotAllowed(*why)
 
 
 def hand_over(*, review_id: UUID, actor: Any) -> Review:
@@ -150,7 +149,7 @@ def hand_over(*, review_id: UUID, actor: Any) -> Review:
         to = review.wanted_by
         if review.claimed_by_id != user.pk or to is None:
             raise Conflict("Nobody asks for this case any more.")
-        permit_any(to, review)
+        permit_any(standing_of(to, review), review)
         values = {"claimed_by": to, "claimed_until": now + CLAIM, "wanted_by": None}
         move_reviews([review.pk], [Review.Status.CLAIMED], Review.Status.CLAIMED, **values)
         told(review, "review.released", person(user), to=str(to.pk))

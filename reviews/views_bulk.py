@@ -1,5 +1,6 @@
 """Selected cases: a page that shows them and asks what it needs to know, then the act, then how it went with each."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from django.views.decorators.http import require_POST
 from audit.ids import uuid7
 from orchestrator.http import Request
 
-from . import bulk, services
+from . import bulk, services, toast
 from .errors import Invalid, NotAllowed
 from .forms import BulkForm
 from .inbox import Wanted
+from .toast import Toast
 from .views_queue import queue_url, refused
 from .why import worst_look
 
@@ -100,20 +102,20 @@ def report(request: Request, wanted: Wanted, outcomes: Any, past: str, batch: UU
     until = max((outcome.undo_until for outcome in done if outcome.undo_until), default=None)
     what = f"{len(done)} case{'' if len(done) == 1 else 's'} {past}."
     if until:
-        request.session["toast"] = {"what": what, "decision": "", "batch": str(batch), "until": until}
+        toast.leave(request, Toast(what, datetime.fromisoformat(until), batch=str(batch)))
     elif done:
         messages.success(request, what)
     left = [outcome for outcome in outcomes if outcome.refused]
     if not left:
-        return redirect(queue_url(wanted))
+        return toast.sent(request, redirect(queue_url(wanted)))
     context = {"done": done, "left": left, "total": len(done) + len(left), "what": what, "wanted": wanted}
-    return render(request, "queue/bulk_done.html", context, status=200 if done else 409)
+    return toast.sent(request, render(request, "queue/bulk_done.html", context, status=200 if done else 409))
 
 
 @login_required
 @require_POST
 def undo(request: Request, batch: UUID) -> HttpResponse:
-    request.session.pop("toast", None)
+    toast.leave(request, None)
     outcomes = bulk.undo_all(actor=request.user, batch=batch)
     if not outcomes:
         return refused(request, "There is nothing to undo", "Nothing of this can be taken back any more.", 409)

@@ -18,7 +18,7 @@ from django_htmx.http import HttpResponseLocation, trigger_client_event
 from orchestrator.http import Request
 from orchestrator.permissions import may
 
-from . import inbox, services
+from . import inbox, services, toast
 from .answer import Answer
 from .around import look_around, neighbours
 from .case_page import CasePage
@@ -26,14 +26,15 @@ from .choices import VERDICTS
 from .errors import AlreadyDecided, Conflict, Invalid, NotAllowed, ReviewError, Stale, TooLate
 from .forms import SnoozeForm, TextForm
 from .inbox import Wanted, newest_review, newest_round
-from .models import Draft, Review
+from .models import Draft, Preference, Review
+from .news import glance_of
 from .packet import difference
 from .past import similar
 from .permissions import allowed, standing_of
 from .presence import changes
 from .reversing import answered_by
 from .talk import can_speak
-from .templatetags.desk import reader_of
+from .toast import Toast
 from .views_queue import case_url, claim_first, queue_url
 
 
@@ -166,7 +167,7 @@ def decide(request: Request, task: UUID) -> HttpResponse:
             keep(request, review, answer)
         return refused(request, review, answer, error)
     keep_toast(request, review, answer, result)
-    return gone_on(request, following(request, review))
+    return toast.sent(request, gone_on(request, following(request, review)))
 
 
 def looked_into(text: str) -> list[str]:
@@ -240,20 +241,20 @@ def described(difference: Any) -> list[dict[str, Any]]:
 
 
 def keep_toast(request: Request, review: Review, answer: Answer, result: dict[str, Any]) -> None:
-    """What was recorded, for the session's next pages; with a time until which it may be taken back."""
+    """What was recorded, for the next pages; with a time until which it may be taken back."""
     what = f"{review.number or review.title}: {VERDICTS[answer.verdict][3]}."
     until = parse_datetime(result.get("undo_until") or "")
     if until and until > timezone.now():
-        request.session["toast"] = {"what": what, "decision": result["decision"], "until": result["undo_until"]}
+        toast.leave(request, Toast(what, until, decision=result["decision"]))
     else:
-        request.session.pop("toast", None)
+        toast.leave(request, None)
         messages.success(request, what)
 
 
 def following(request: Request, review: Review) -> str:
     """Where to go after an answer: the next case of the same list, or the list."""
-    wanted, sight = Wanted.of(request.GET), inbox.sight_of(request.user)
-    if not reader_of(request).liked.auto_next:
+    wanted, sight = Wanted.of(request.GET), glance_of(request.user)
+    if Preference.objects.filter(user=request.user, auto_next=False).exists():
         return queue_url(wanted)
     taken = claim_first(request, sight, wanted, after=review) or claim_first(request, sight, wanted)
     return case_url(taken, wanted) if taken else queue_url(wanted)
@@ -262,16 +263,18 @@ def following(request: Request, review: Review) -> str:
 @login_required
 @require_POST
 def undo(request: Request, pk: UUID) -> HttpResponse:
-    toast = request.session.pop("toast", None) or {}
+    last = toast.current(request)
+    toast.leave(request, None)
     try:
         undone = services.undo(decision_id=pk, actor=request.user)
     except TooLate as error:
-        return reversal_page(request, pk, status=409, why_not=str(error))
+        return toast.sent(request, reversal_page(request, pk, status=409, why_not=str(error)))
     except ReviewError as error:
         context = {"title": "This can no longer be undone", "why": str(error), "back": "/queue/"}
-        return render(request, "refused.html", context, status=error.status)
-    messages.success(request, f"Undone. {toast.get('what', '')} The case is open again.")
-    return redirect("case", Review.objects.values_list("task_id", flat=True).get(pk=undone["review"]))
+        return toast.sent(request, render(request, "refused.html", context, status=error.status))
+    messages.success(request, f"Undone. {last.what if last else ''} The case is open again.")
+    task = Review.objects.values_list("task_id", flat=True).get(pk=undone["review"])
+    return toast.sent(request, redirect("case", task))
 
 
 def reversal_page(request: Request, pk: UUID, *, status: int = 200, **more: Any) -> HttpResponse:

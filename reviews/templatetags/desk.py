@@ -2,19 +2,18 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from django import template
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.db.models import Count, Exists, Q
-from django.utils import timezone
 
 from orchestrator.models import Hold
-from reviews import inbox
+from reviews import inbox, toast
 from reviews.keys import translation
 from reviews.models import Preference, Review
+from reviews.toast import Toast
 
 register = template.Library()
 AREAS = {"cases": "queue", "documents": "queue"}
@@ -32,16 +31,6 @@ HTMX = {
     ],
 }
 HTMX_CONFIG = json.dumps(HTMX)
-
-
-@dataclass(frozen=True, slots=True)
-class Toast:
-    """The last decision of this session, while it may be taken back."""
-
-    what: str
-    decision: str
-    until: datetime
-    batch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +72,7 @@ def chrome(context: template.Context) -> Desk:
         unread=reader.unread,
         may_hold=reader.may_hold,
         holds=list(Hold.objects.filter(released_at=None).select_related("pulled_by").order_by("pulled_at")),
-        toast=toast_of(request.session.get("toast")),
+        toast=toast.current(request),
     )
 
 
@@ -106,11 +95,3 @@ def reader_of(request: Any) -> Reader:
     row = people.values("may_hold", "unread", *(f"preference__{name}" for name in names)).get()
     liked = {name: row[f"preference__{name}"] for name in names if row[f"preference__{name}"] is not None}
     return Reader(Preference(user=request.user, **liked), row["may_hold"], row["unread"])
-
-
-def toast_of(kept: dict[str, str] | None) -> Toast | None:
-    """The toast a decision left in the session, for as long as it may be undone."""
-    if not kept:
-        return None
-    until = datetime.fromisoformat(kept["until"])
-    return Toast(kept["what"], kept["decision"], until, kept.get("batch", "")) if until > timezone.now() else None
