@@ -88,8 +88,8 @@ _moment: ContextVar[Moment | None] = ContextVar("moment", default=None)
 
 @contextmanager
 def one_moment(at: datetime) -> Iterator[None]:
-    """What record() is told inside, all at `at`, is written in two statements at the end of the block: of nothing that
-    fails. The block lies inside one transaction, and no part of it is rolled back by itself."""
+    """What record() is told inside, all at `at`, is written in two statements at the end of the block; nothing, where
+    it fails. The block lies inside one transaction, and no part of it is rolled back by itself."""
     _refuse_outside_transaction()
     moment = Moment(*_cut(at))
     token = _moment.set(moment)
@@ -112,15 +112,11 @@ def record(
 ) -> Event:
     """Record one event, now by the database's clock (or with others, in one_moment()). UnknownKind,
     OutsideTransaction; TypeError for data without a canonical form."""
-    entry = Entry(
-        kind,
-        (subject[0], str(subject[1])),
-        actor,
-        str(run),
-        workflow,
-        queue,
-        data or {},
-    )
+    return record_entry(Entry(kind, (subject[0], str(subject[1])), actor, str(run), workflow, queue, data or {}))
+
+
+def record_entry(entry: Entry) -> Event:
+    """The same of an entry that is there already."""
     _refuse_outside_transaction()
     if (moment := _moment.get()) is None:
         return record_many([entry], at=database_now())[0]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from audit.log import SYSTEM, Actor, Entry, database_now, record_many
+from audit.log import SYSTEM, Actor, Entry, record_entry
 
 from . import admission, compensation, tasks, transitions
 from .case import Case
@@ -22,7 +22,7 @@ SENT = (Effect.State.IN_FLIGHT, Effect.State.UNKNOWN)
 
 def told(run: Run, kind: str, actor: Actor, /, **data: object) -> None:
     """The event of a run's change."""
-    record_many([told_of(run, kind, actor, data)], at=database_now())
+    record_entry(told_of(run, kind, actor, data))
 
 
 def told_of(run: Run, kind: str, actor: Actor, data: Mapping[str, object]) -> Entry:

@@ -39,13 +39,15 @@ class Acting:
 @dataclass(frozen=True, slots=True)
 class Signing(Acting):
     """With what an answer rests on besides. `earlier`: the answer that has this nonce already; `hurried`: as many
-    answers as are taken within a minute were given; `signed`: somebody has answered in this round; `first_choice`: what
-    was chosen when the recommendation was shown, None where it was not; `drafted`: something was filled in before."""
+    answers as are taken within a minute were given; `undo_seconds`, `auto_next`: what the person likes, None where they
+    never said; `signed`: somebody has answered in this round; `first_choice`: what was chosen when the recommendation
+    was shown, None where it was not; `drafted`: something was filled in before."""
 
     earlier: UUID | None
     hurried: bool
     seen_at: datetime | None
     undo_seconds: int | None
+    auto_next: bool | None
     signed: bool
     first_choice: str | None
     drafted: bool
@@ -90,6 +92,7 @@ def _signing(_kind: int, most: int, *, user: Slot, review: Slot, queue: Slot, **
         hurried=as_many(keys["actor"], ANSWERS, most),
         seen_at=Subquery(looked.order_by("-at").values("at")[:1]),
         undo_seconds=F("preference__undo_seconds"),
+        auto_next=F("preference__auto_next"),
         signed=Exists(given),
         first_choice=Subquery(shown.values("first_choice")[:1]),
         drafted=Exists(Draft.objects.filter(task__pk=keys["task"], user__pk=user)),

@@ -207,7 +207,7 @@ def decide_review(request: Request, review_id: UUID, body: DecideReview) -> dict
     if given["verdict"] in UNEXPLAINED:
         given["reason"] = given["reason"] or "other"
     answer = services.Answer(**given)
-    return services.decide_from_outside(review_id=review_id, actor=request.user, answer=answer)[1]
+    return services.decide_from_outside(review_id=review_id, actor=request.user, answer=answer).outcome
 
 
 @decisions_router.post("/{uuid:decision_id}/undo", response={200: Undone} | refusals(403, 404, 409))

@@ -121,6 +121,15 @@ class Act:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An answer that was taken: by whom, about what, and what they were told."""
+
+    review: Review
+    who: Signing
+    outcome: dict[str, Any]
+
+
 Handler = Callable[[Act], dict[str, Any]]
 HANDLERS: dict[str, Handler] = {
     policies.APPROVE: settling.approve,
@@ -150,13 +159,11 @@ def decide(
     """Records a person's answer: {"decision", "review_status", "run_status", "undo_until"}. The same nonce by the same
     person gets the same answer. NotAllowed, Stale, AlreadyDecided, Held, OutOfTime, NonceTaken, Invalid."""
     answer = Answer(verdict, digest, nonce, reason, comment, corrections or {}, target, hours, seconds_open, opened)
-    return _taken(review_id, actor, answer)[1]
+    return _taken(review_id, actor, answer).outcome
 
 
-def decide_from_outside(
-    *, review_id: UUID, actor: Any, answer: Answer, case: UUID | None = None
-) -> tuple[Review, dict[str, Any]]:
-    """The same for pages and the API, with the review as it was under the lock: at a person's pace (TooFast; whoever
+def decide_from_outside(*, review_id: UUID, actor: Any, answer: Answer, case: UUID | None = None) -> Taken:
+    """The same for pages and the API, with what was read under the lock: at a person's pace (TooFast; whoever
     calls from inside has no hands to be quick with), and what they may not see, or is no round of `case`, does not
     exist (Http404)."""
     return _taken(review_id, actor, answer, Door(case))
@@ -173,12 +180,12 @@ class Door:
             raise Http404(f"no review {review.pk}")
 
 
-def _taken(review_id: UUID, actor: Any, answer: Answer, door: Door | None = None) -> tuple[Review, dict[str, Any]]:
+def _taken(review_id: UUID, actor: Any, answer: Answer, door: Door | None = None) -> Taken:
     if objections := answer.objections():
         raise Invalid(objections)
     try:
         with refusals_recorded(review_id, actor, str(answer.verdict)):
-            review, outcome = _decide(review_id, actor, answer, door)
+            review, who, outcome = _decide(review_id, actor, answer, door)
     except IntegrityError:
         # A run's lock does not cover the nonces of other runs: there the constraint decides, and nothing was kept.
         if Approval.objects.filter(nonce=answer.nonce).exists():
@@ -186,23 +193,23 @@ def _taken(review_id: UUID, actor: Any, answer: Answer, door: Door | None = None
         raise
     if isinstance(outcome, ReviewError):  # what it wrote is kept: the next round is open
         raise outcome
-    return review, outcome
+    return Taken(review, who, outcome)
 
 
 def _decide(
     review_id: UUID, actor: Any, answer: Answer, door: Door | None
-) -> tuple[Review, dict[str, Any] | ReviewError]:
+) -> tuple[Review, Signing, dict[str, Any] | ReviewError]:
     review = _locked(review_id, door)
     who = signing(actor, review, nonce=answer.nonce, most=settings.DECISIONS_PER_MINUTE if door else 0)
     if door:
         door.let_in(review, who)
     if who.earlier:
-        return review, _repeated(who.earlier, review, actor)
+        return review, who, _repeated(who.earlier, review, actor)
     if who.hurried:
         raise TooFast(settings.DECISIONS_PER_MINUTE)
     who.permit(answer.verdict, review)
     with one_moment(who.now):
-        return review, _answered(review, who, answer)
+        return review, who, _answered(review, who, answer)
 
 
 def _locked(review_id: UUID, door: Door | None) -> Review:

@@ -26,7 +26,7 @@ from .choices import VERDICTS
 from .errors import AlreadyDecided, Conflict, Invalid, NotAllowed, ReviewError, Stale, TooLate
 from .forms import SnoozeForm, TextForm
 from .inbox import Wanted, newest_review, newest_round
-from .models import Draft, Preference, Review
+from .models import Draft, Review
 from .news import glance_of
 from .packet import difference
 from .past import similar
@@ -160,14 +160,16 @@ def decide(request: Request, task: UUID) -> HttpResponse:
     )
     try:
         key = round_seen(request, task)
-        review, result = services.decide_from_outside(review_id=key, actor=request.user, answer=given, case=task)
+        taken = services.decide_from_outside(review_id=key, actor=request.user, answer=given, case=task)
     except ReviewError as error:
         review = newest_review(request.user, task)
         if error.status != NotAllowed.status:
             keep(request, review, answer)
         return refused(request, review, answer, error)
-    keep_toast(request, review, answer, result)
-    return toast.sent(request, gone_on(request, following(request, review)))
+    keep_toast(request, taken.review, answer, taken.outcome)
+    wanted = Wanted.of(request.GET)
+    url = queue_url(wanted) if taken.who.auto_next is False else following(request, wanted, taken.review)
+    return toast.sent(request, gone_on(request, url))
 
 
 def looked_into(text: str) -> list[str]:
@@ -251,11 +253,9 @@ def keep_toast(request: Request, review: Review, answer: Answer, result: dict[st
         messages.success(request, what)
 
 
-def following(request: Request, review: Review) -> str:
+def following(request: Request, wanted: Wanted, review: Review) -> str:
     """Where to go after an answer: the next case of the same list, or the list."""
-    wanted, sight = Wanted.of(request.GET), glance_of(request.user)
-    if Preference.objects.filter(user=request.user, auto_next=False).exists():
-        return queue_url(wanted)
+    sight = glance_of(request.user)
     taken = claim_first(request, sight, wanted, after=review) or claim_first(request, sight, wanted)
     return case_url(taken, wanted) if taken else queue_url(wanted)
 

@@ -12,7 +12,18 @@ from django.db import transaction
 
 from audit import log
 from audit.kinds import KINDS
-from audit.log import SYSTEM, Actor, Entry, OutsideTransaction, UnknownKind, database_now, person, record, record_many
+from audit.log import (
+    SYSTEM,
+    Actor,
+    Entry,
+    OutsideTransaction,
+    UnknownKind,
+    database_now,
+    one_moment,
+    person,
+    record,
+    record_many,
+)
 from audit.models import Event, Pending
 from tests.trail import NOON, entry, happened, happened_all
 
@@ -124,6 +135,31 @@ def test_a_batch_is_two_statements_whatever_its_size(django_assert_num_queries):
     entries = [entry(subject=("run", f"r{n}")) for n in range(64)]
     with transaction.atomic(), django_assert_num_queries(2):
         record_many(entries, at=NOON)
+
+
+@pytest.mark.django_db
+def test_what_happens_in_one_moment_is_written_together_in_its_order(django_assert_num_queries):
+    with transaction.atomic(), django_assert_num_queries(2), one_moment(NOON):
+        told = [record(kind, subject=("run", "r1"), actor=SYSTEM) for kind in ("run.started", "run.waiting")]
+    assert [(event.pk, event.at) for event in Event.objects.oldest_first()] == [(event.pk, NOON) for event in told]
+    assert Pending.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_moment_that_fails_leaves_nothing_and_none_lasts_beyond_its_end():
+    with pytest.raises(ZeroDivisionError), transaction.atomic(), one_moment(NOON):
+        record("run.started", subject=("run", "r1"), actor=SYSTEM)
+        _ = 1 / 0
+    assert not Event.objects.exists()
+    with transaction.atomic():
+        assert record("run.started", subject=("run", "r1"), actor=SYSTEM).at != NOON
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_moment_outside_a_transaction_is_refused():
+    with pytest.raises(OutsideTransaction), one_moment(NOON):
+        pass
 
 
 @pytest.mark.django_db
