@@ -1,18 +1,13 @@
 """Builders of small PDF files and pages for the reading tests: what stands where is the point of those tests."""
 
 import io
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pypdfium2 as pdfium
 from PIL import Image, ImageDraw, ImageFont
 
 from orchestrator.documents.layout import Page
 from orchestrator.documents.ocr import page_of
-
-DATA = Path(os.environ.get("COUNTERSIGN_DATA", Path(__file__).parents[2] / "shared/data"))
-
 
 # The map of a font whose drawn 9 is a 1 to whoever reads the text (ISO 32000-1, 9.10.3).
 NINE_IS_ONE = b"""/CIDInit /ProcSet findresource begin begincmap /CMapName /Lie def /CMapType 2 def

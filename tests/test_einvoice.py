@@ -1,18 +1,16 @@
 """Electronic invoices become values with a place, a confidence and the rules they break."""
 
 import json
-import os
 import tracemalloc
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.documents.einvoice import read_einvoice, recheck, text_view
 from orchestrator.documents.reading import Reading
+from tests.data_sets import DATA
 
-DATA = Path(os.environ.get("COUNTERSIGN_DATA", Path(__file__).parents[2] / "shared/data"))
 UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -18,10 +17,10 @@ from orchestrator.evaluation.scoring import judge_fields, result_of
 from orchestrator.evaluation.truth import flat, same
 from orchestrator.models import DataSource, Document, Run, Workflow
 from reviews.demo.invoices import Invoice, Line, Party, as_ubl
+from tests.data_sets import DATA
 
 from .test_flow_expense import receipt
 
-DATA = Path(os.environ.get("COUNTERSIGN_DATA", Path(__file__).parents[2] / "shared/data"))
 SELLER = Party("Nordlicht GmbH", "Hafenstr. 1", "Kiel", "24103", "DE", "DE811115368", "DE02120300000000202051")
 BUYER = Party("Halden AG", "Ringstr. 7", "Berlin", "10115", "DE", "DE136695976")
 LINE = Line("1", "Cement", Decimal(10), Decimal(5), "C-25")

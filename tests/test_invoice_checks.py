@@ -1,16 +1,14 @@
 """Rules over an invoice's values say what is wrong in a clerk's words, with both values."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
 from orchestrator.documents.einvoice import read_einvoice
 from orchestrator.documents.invoice_checks import check_invoice
 from orchestrator.documents.reading import Check, Reading, ReadValue
+from tests.data_sets import DATA
 
-DATA = Path(os.environ.get("COUNTERSIGN_DATA", Path(__file__).parents[2] / "shared/data"))
 CORRECT = {
     "document_type": "invoice",
     "type_code": "380",

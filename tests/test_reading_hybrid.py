@@ -11,7 +11,8 @@ from orchestrator.documents.invoice_pdf import read_invoice_pages
 from orchestrator.documents.pdf import read_pdf
 from orchestrator.documents.reading import Check, ReadValue
 from orchestrator.documents.sandbox import PASS_CONFIDENCE, read_document
-from tests.reading_papers import DATA, Sheet, german_invoice, pdf, with_attachment
+from tests.data_sets import DATA
+from tests.reading_papers import Sheet, german_invoice, pdf, with_attachment
 
 SAMPLE = DATA / "invoice_pdf/files/hybrid/fx-en16931-miete.pdf"
 pytestmark = pytest.mark.skipif(not SAMPLE.exists(), reason="the shared data is not there: set COUNTERSIGN_DATA")

@@ -16,7 +16,8 @@ from orchestrator.documents.receipts_compare import (
     receipt_fingerprint,
 )
 from orchestrator.documents.sandbox import PASS_CONFIDENCE, read_document
-from tests.reading_papers import DATA, picture, recognised
+from tests.data_sets import DATA
+from tests.reading_papers import picture, recognised
 
 RECEIPTS = DATA / "receipts_scan"
 SHOP = ["KOPITIAM SERI EMAS SDN BHD", "(123456-X)", "12, JALAN MERAH 3", "50480 KUALA LUMPUR", "TEL: 03-1234567"]

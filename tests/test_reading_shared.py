@@ -9,7 +9,7 @@ from orchestrator.documents.invoice_pdf import read_invoice_pages
 from orchestrator.documents.pdf import read_pdf
 from orchestrator.documents.reading import Reading
 from orchestrator.documents.sandbox import PASS_CONFIDENCE, read_document
-from tests.reading_papers import DATA
+from tests.data_sets import DATA
 
 INVOICES = DATA / "invoice_pdf"
 pytestmark = pytest.mark.skipif(not INVOICES.exists(), reason="the shared data is not there: set COUNTERSIGN_DATA")

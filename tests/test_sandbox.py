@@ -12,7 +12,8 @@ from orchestrator.documents import sandbox
 from orchestrator.documents.media_type import Refused
 from orchestrator.documents.sandbox import MAX_RSS_MB, MAX_SECONDS, read_document, render_document_page
 from orchestrator.documents.sandbox_read import confirmed
-from tests.reading_papers import DATA, german_invoice, pdf, picture
+from tests.data_sets import DATA
+from tests.reading_papers import german_invoice, pdf, picture
 from tests.services import PROJECT_DIR
 
 HOSTILE = DATA / "hostile_files"

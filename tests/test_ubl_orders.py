@@ -1,16 +1,14 @@
 """Purchase orders and goods receipts in UBL become lines an invoice can be measured by."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from orchestrator.documents.ubl_orders import apply_change, read_order, read_receipt_advice
 from orchestrator.documents.xml_safe import Refused
+from tests.data_sets import DATA
 
-DATA = Path(os.environ.get("COUNTERSIGN_DATA", Path(__file__).parents[2] / "shared/data")) / "invoice_po/files"
+ORDERS = DATA / "invoice_po/files"
 UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
-needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is absent: set COUNTERSIGN_DATA")
+needs_data = pytest.mark.skipif(not ORDERS.exists(), reason=f"{ORDERS} is absent: set COUNTERSIGN_DATA")
 
 
 def document(kind: str, body: str) -> bytes:
@@ -52,7 +50,7 @@ def test_an_unreadable_quantity_is_refused_and_named() -> None:
 
 @needs_data
 def test_every_order_of_the_shared_data_is_read() -> None:
-    for path in sorted(DATA.glob("*/order.xml")):
+    for path in sorted(ORDERS.glob("*/order.xml")):
         order = read_order(path.read_bytes())
         assert order.number, path
         assert order.currency, path
@@ -63,7 +61,7 @@ def test_every_order_of_the_shared_data_is_read() -> None:
 
 @needs_data
 def test_an_order_and_its_receipt_of_ubl_2_0_are_read() -> None:
-    chain = DATA / "oasis-chain"
+    chain = ORDERS / "oasis-chain"
     order = read_order((chain / "UBL-Order-2.0-Example.xml").read_bytes())
     receipt = read_receipt_advice((chain / "UBL-ReceiptAdvice-2.0-Example.xml").read_bytes())
     despatch = read_receipt_advice((chain / "UBL-DespatchAdvice-2.0-Example.xml").read_bytes())
@@ -75,7 +73,7 @@ def test_an_order_and_its_receipt_of_ubl_2_0_are_read() -> None:
 
 @needs_data
 def test_an_order_change_replaces_its_lines() -> None:
-    chain = DATA / "oasis-order34"
+    chain = ORDERS / "oasis-order34"
     order = read_order((chain / "UBL-Order-2.1-Example.xml").read_bytes())
     change = read_order((chain / "UBL-OrderChange-2.1-Example.xml").read_bytes())
     assert (order.number, order.net_total, change.replaces) == ("34", "6225", "34")

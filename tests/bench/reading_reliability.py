@@ -7,7 +7,6 @@
 import argparse
 import hashlib
 import json
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -18,8 +17,8 @@ from pathlib import Path
 from statistics import median
 
 from orchestrator.documents.sandbox import PASS_CONFIDENCE, ReadResult, read_document
+from tests.data_sets import DATA
 
-DATA = Path(os.environ.get("COUNTERSIGN_DATA", Path(__file__).parents[3] / "shared/data"))
 BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.01)
 MONEY = {"line_total", "net_total", "tax_total", "gross_total", "prepaid", "payable", "total"}
 RECEIPT_FIELDS = ("company", "date", "total")
