@@ -73,6 +73,7 @@ KINDS: dict[str, str] = {
     "incident.resolved": "Incident resolved",
     "hold.pulled": "Processing held",
     "hold.released": "Hold released",
+    "workflow.proposed": "Workflow handed over to be published",
     "workflow.published": "Workflow published",
     "policy.proposed": "Policy handed over to be published",
     "policy.published": "Policy published",

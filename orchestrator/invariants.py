@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -117,11 +117,15 @@ def nothing_was_exchanged(now: datetime) -> Found:
             yield f"ledger entry {entry.pk}", f"{entry.key} was booked with another payload than was authorised"
 
 
-@invariant("I11", "policies are put in force by another person than their author, and judge only from then on")
+@invariant(
+    "I11",
+    "what is in force was put in force by another person than its author, and judges only from then on",
+)
 def policies_have_two_people(now: datetime) -> Found:
     one = Q(authored_by=None) | Q(published_by=None) | Q(authored_by=F("published_by"))
-    for version in PolicyVersion.objects.filter(one).select_related("policy"):
-        yield f"policy {version}", "has no second person who put it in force"
+    workflows = WorkflowVersion.objects.filter(one).select_related("workflow")
+    for version in chain(workflows, PolicyVersion.objects.filter(one).select_related("policy")):
+        yield f"{version._meta.verbose_name} {version}", "has no second person who put it in force"
     for decision in Decision.objects.filter(made_at__lt=F("policy_version__published_at")):
         yield f"decision {decision.pk}", "was made under a policy that was not yet in force"
 

@@ -17,7 +17,7 @@ from .connectors.actions import action_kinds
 from .definitions import AgentInfo, Catalog, Definition, DefinitionError, check_catalog, from_json, parse
 from .digests import digest
 from .errors import Conflict, SecondPersonNeeded
-from .models import DataSource, Hook, Policy, PolicyRule, PolicyVersion, Workflow, WorkflowVersion
+from .models import DataSource, HandedOver, Hook, Policy, PolicyRule, PolicyVersion, Workflow, WorkflowVersion
 from .policies.evaluate import PolicyError, PolicySet, Rule
 from .policies.gate import SAMPLE
 from .sources import account_of
@@ -55,27 +55,72 @@ def check_workflow(source: str) -> Definition:
 
 
 @transaction.atomic
-def publish_workflow(*, source: str, actor: AbstractBaseUser) -> WorkflowVersion:
-    """Publishes a version that new runs use; running runs stay on theirs. The same definition again changes nothing."""
+def propose_workflow(*, source: str, actor: AbstractBaseUser) -> tuple[Workflow, bool]:
+    """Hands a definition over to be published by somebody else, exactly as it stands. DefinitionError lists every
+    objection. False: it is what is in force already."""
     definition = check_workflow(source)
     workflow, _ = Workflow.objects.get_or_create(name=definition.name, defaults={"title": definition.title})
     if workflow.current is not None and workflow.current.digest == definition.digest:
-        return workflow.current
+        return workflow, False
+    Workflow.objects.filter(pk=workflow.pk).update(draft=source)
+    _hand_over("workflow", workflow, workflow.versions.count() + 1, definition.digest, actor)
+    return workflow, True
+
+
+@transaction.atomic
+def publish_workflow(*, workflow: Workflow, actor: AbstractBaseUser) -> WorkflowVersion:
+    """Puts in force for new runs what somebody else has handed over; running runs stay on their version. Errors:
+    Conflict where nothing was handed over, SecondPersonNeeded, DefinitionError."""
+    workflow = Workflow.objects.select_for_update(of=("self",), no_key=True).get(pk=workflow.pk)
+    refuse_alone(workflow, actor)
+    definition = check_workflow(workflow.draft)
+    _refuse_changed(workflow, definition.digest)
     version = WorkflowVersion.objects.create(
         workflow=workflow,
         number=workflow.versions.count() + 1,
-        source=source,
+        source=workflow.draft,
         definition=definition.as_json(),
         digest=definition.digest,
+        authored_by=workflow.proposed_by,
         published_by=actor,
     )
-    workflow.current, workflow.title, workflow.description = version, definition.title, definition.description
-    workflow.save()
+    Workflow.objects.filter(pk=workflow.pk).update(
+        current=version, title=definition.title, description=definition.description, **NOTHING_HANDED_OVER
+    )
+    workflow.refresh_from_db()
     for step in definition.steps.values():
         if step.kind in ("agent", "for_each"):
             account_of(step.target)
     _told("workflow.published", "workflow", workflow, version.number, definition.digest, actor)
     return version
+
+
+@transaction.atomic
+def save_workflow(*, source: str, actor: AbstractBaseUser, second: AbstractBaseUser) -> WorkflowVersion:
+    """Publishes a definition that `second` puts in force. The same definition again changes nothing."""
+    workflow, is_new = propose_workflow(source=source, actor=actor)
+    return publish_workflow(workflow=workflow, actor=second) if is_new else workflow.current
+
+
+NOTHING_HANDED_OVER = {"proposed_by": None, "proposed_digest": ""}
+
+
+def _hand_over(what: str, row: HandedOver, number: int, sha256: str, actor: AbstractBaseUser) -> None:
+    type(row)._default_manager.filter(pk=row.pk).update(proposed_by=actor, proposed_digest=sha256)
+    row.refresh_from_db()
+    _told(f"{what}.proposed", what, row, number, sha256, actor)
+
+
+def refuse_alone(row: HandedOver, actor: AbstractBaseUser) -> None:
+    if row.proposed_by_id is None:
+        raise Conflict(f"{row}: nothing was handed over to be published")
+    if row.proposed_by_id == actor.pk:
+        raise SecondPersonNeeded(f"{row}: you handed the draft over; somebody else has to put it in force")
+
+
+def _refuse_changed(row: HandedOver, sha256: str) -> None:
+    if sha256 != row.proposed_digest:
+        raise Conflict(f"{row}: the draft was changed since {row.proposed_by} handed it over")
 
 
 def _told(kind: str, what: str, row: Any, number: int, sha256: str, actor: AbstractBaseUser) -> None:
@@ -101,9 +146,7 @@ def propose_policy(*, policy: Policy, actor: AbstractBaseUser) -> bool:
     sha256 = digest_of_draft(policy, checked_draft(policy))
     if policy.current is not None and policy.current.digest == sha256:
         return False
-    Policy.objects.filter(pk=policy.pk).update(proposed_by=actor, proposed_digest=sha256)
-    policy.refresh_from_db()
-    _told("policy.proposed", "policy", policy, policy.versions.count() + 1, sha256, actor)
+    _hand_over("policy", policy, policy.versions.count() + 1, sha256, actor)
     return True
 
 
@@ -112,14 +155,10 @@ def publish_policy(*, policy: Policy, actor: AbstractBaseUser) -> PolicyVersion:
     """Puts in force for new runs what somebody else has handed over. Errors: Conflict where nothing was handed over or
     the draft was changed since, SecondPersonNeeded, PolicyError."""
     policy = Policy.objects.select_for_update(of=("self",), no_key=True).select_related("current").get(pk=policy.pk)
-    if policy.proposed_by_id is None:
-        raise Conflict(f"{policy.title}: nothing was handed over to be published")
-    if policy.proposed_by_id == actor.pk:
-        raise SecondPersonNeeded(f"{policy.title}: you handed the draft over; somebody else has to put it in force")
+    refuse_alone(policy, actor)
     drafted = checked_draft(policy)
     sha256 = digest_of_draft(policy, drafted)
-    if sha256 != policy.proposed_digest:
-        raise Conflict(f"{policy.title}: the draft was changed since {policy.proposed_by} handed it over")
+    _refuse_changed(policy, sha256)
     version = PolicyVersion.objects.create(
         policy=policy,
         number=drafted.number,
@@ -129,7 +168,7 @@ def publish_policy(*, policy: Policy, actor: AbstractBaseUser) -> PolicyVersion:
         authored_by=policy.proposed_by,
         published_by=actor,
     )
-    Policy.objects.filter(pk=policy.pk).update(current=version, proposed_by=None, proposed_digest="")
+    Policy.objects.filter(pk=policy.pk).update(current=version, **NOTHING_HANDED_OVER)
     _told("policy.published", "policy", policy, version.number, sha256, actor)
     return version
 

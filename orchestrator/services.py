@@ -18,7 +18,14 @@ from .digests import digest
 from .errors import Conflict, InputInvalid, KeyReused, SecondPersonNeeded, ServiceError, UnknownWorkflow
 from .models import Document, Hold, Policy, Run, RunDocument, Workflow
 from .pinned import definition_of
-from .publishing import propose_policy, publish_policy, publish_workflow, save_policy
+from .publishing import (
+    propose_policy,
+    propose_workflow,
+    publish_policy,
+    publish_workflow,
+    save_policy,
+    save_workflow,
+)
 from .resolving import resolve_incident
 from .statements import Slot
 
@@ -31,12 +38,14 @@ __all__ = [
     "UnknownWorkflow",
     "cancel_run",
     "propose_policy",
+    "propose_workflow",
     "publish_policy",
     "publish_workflow",
     "pull_hold",
     "release_hold",
     "resolve_incident",
     "save_policy",
+    "save_workflow",
     "start_run",
 ]
 
@@ -105,7 +114,7 @@ def start_run(
 
 
 def _active(*, name: Slot) -> QuerySet:
-    return Workflow.objects.filter(name=name, is_active=True).order_by()
+    return Workflow.objects.filter(name=name, is_active=True, current__isnull=False).order_by()
 
 
 def _started(*, account: Slot, key: Slot) -> QuerySet:

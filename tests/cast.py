@@ -186,7 +186,7 @@ def cast(*, undo_seconds: int = 0, quorum: int = 1, manager_above: int | None = 
             for permission in ("view_queue", "decide", "reroute"):
                 give(permission, group(name), queue, actor=admin)
     services.save_policy(source=POLICY, actor=admin, second=second_admin())
-    services.publish_workflow(source=WORKFLOW, actor=admin)
+    services.save_workflow(source=WORKFLOW, actor=admin, second=second_admin())
     return Cast(
         requester=person("requester", "clerks"),
         clerk=person("clerk", "clerks"),
@@ -270,5 +270,5 @@ def reversals(everybody: Cast) -> Queue:
     policy = (SHIPPED / "policies" / "reversals.yaml").read_text()
     services.save_policy(source=policy, actor=everybody.admin, second=second_admin())
     for source in ((SHIPPED / "reversal.yaml").read_text(), TAKEN_BACK):
-        services.publish_workflow(source=source, actor=everybody.admin)
+        services.save_workflow(source=source, actor=everybody.admin, second=second_admin())
     return queue

@@ -10,7 +10,7 @@ from orchestrator.definitions import DefinitionError, parse
 from orchestrator.models import Run
 from orchestrator.tasks import AHEAD
 
-from .cast import work
+from .cast import second_admin, work
 from .engine_agents import line
 
 pytestmark = pytest.mark.django_db(transaction=True)  # runs begin once the end of another is committed
@@ -23,7 +23,7 @@ def actor():
 
 
 def start(actor, source=FEW, **given) -> Run:
-    version = services.publish_workflow(source=source, actor=actor)
+    version = services.save_workflow(source=source, actor=actor, second=second_admin())
     return services.start_run(workflow=version.workflow.name, input={}, actor=actor, **given)[0]
 
 

@@ -10,6 +10,7 @@ from orchestrator import engine, grants, services
 from orchestrator.models import Document, Run, Workflow
 
 from .api import PDF, Caller, fields
+from .cast import second_admin
 from .engine_agents import line
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +33,7 @@ def admin():
 def requester(admin):
     user = get_user_model().objects.create_user("requester")
     for source in (line("simple", ["test.count"] * 2), WITH_DOCUMENT):
-        workflow = services.publish_workflow(source=source, actor=admin).workflow
+        workflow = services.save_workflow(source=source, actor=admin, second=second_admin()).workflow
         grants.give("start_run", user, workflow, actor=admin)
     return user
 

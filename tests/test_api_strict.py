@@ -16,6 +16,7 @@ from orchestrator.models import ApiToken, Run
 from orchestrator.tokens import issue_token, revoke_token
 
 from .api import Caller, fields
+from .cast import second_admin
 from .engine_agents import line
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def user():
     user = get_user_model().objects.create_user("requester")
-    workflow = services.publish_workflow(source=line("simple", ["test.count"]), actor=user).workflow
+    workflow = services.save_workflow(source=line("simple", ["test.count"]), actor=user, second=second_admin()).workflow
     grants.give("start_run", user, workflow, actor=user)
     return user
 

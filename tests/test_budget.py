@@ -7,7 +7,7 @@ from orchestrator import services
 from orchestrator.definitions import DefinitionError, parse
 from orchestrator.models import Run
 
-from .cast import work
+from .cast import second_admin, work
 
 pytestmark = pytest.mark.django_db
 FLOW = """
@@ -27,7 +27,7 @@ def actor():
 
 
 def spend(actor, source=FLOW, **given) -> Run:
-    services.publish_workflow(source=source, actor=actor)
+    services.save_workflow(source=source, actor=actor, second=second_admin())
     run = services.start_run(workflow="spender", input=given, actor=actor)[0]
     work()
     run.refresh_from_db()

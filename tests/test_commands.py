@@ -15,7 +15,7 @@ from orchestrator.models import ApiToken, Document, Policy, PolicyRule, Run, Tas
 from orchestrator.tokens import user_of
 
 from .api import PDF
-from .cast import cast, waiting_bill
+from .cast import cast, second_admin, waiting_bill
 from .engine_agents import line
 from .guards import guards_lifted
 
@@ -43,7 +43,9 @@ def admin():
 
 @pytest.fixture
 def workflow(admin):
-    return services.publish_workflow(source=line("simple", ["test.count"] * 2), actor=admin).workflow
+    return services.save_workflow(
+        source=line("simple", ["test.count"] * 2), actor=admin, second=second_admin()
+    ).workflow
 
 
 def given(tmp_path, content) -> str:
@@ -95,7 +97,7 @@ def test_start_run_leaves_the_work_to_workers_that_are_alive(workflow):
 
 
 def test_the_same_key_and_the_same_file_find_the_same_run(admin, tmp_path):
-    services.publish_workflow(source=PAPERS, actor=admin)
+    services.save_workflow(source=PAPERS, actor=admin, second=second_admin())
     paper = tmp_path / "paper.pdf"
     paper.write_bytes(PDF)
     first, again = (run_command("start_run", "papers", "--document", str(paper), "--key", "k")[0] for _ in range(2))

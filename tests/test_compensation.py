@@ -12,7 +12,7 @@ from orchestrator.connectors.http import HttpConnector
 from orchestrator.models import Effect, Incident, Task
 from reviews.models import Queue, ReviewPolicy
 
-from .cast import work
+from .cast import second_admin, work
 from .outside import JOURNEY, outside_running
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,7 @@ def operator():
 
 
 def journey(actor, source=JOURNEY):
-    services.publish_workflow(source=source, actor=actor)
+    services.save_workflow(source=source, actor=actor, second=second_admin())
     run = services.start_run(workflow="journey", input={}, actor=actor)[0]
     work()
     run.refresh_from_db()
@@ -202,7 +202,7 @@ def test_a_key_is_not_repeated_once_the_outside_may_have_forgotten_it(outside, t
 
 
 def test_what_was_sent_before_a_cancellation_is_pursued_and_then_taken_back(outside, traveller):
-    services.publish_workflow(source=JOURNEY, actor=traveller)
+    services.save_workflow(source=JOURNEY, actor=traveller, second=second_admin())
     run = services.start_run(workflow="journey", input={}, actor=traveller)[0]
     while not (held := engine.claim("effects", 1)):
         engine.drain(lanes=("default",), budget=5)
@@ -217,7 +217,7 @@ def test_what_was_sent_before_a_cancellation_is_pursued_and_then_taken_back(outs
 
 
 def test_h08_a_late_answer_is_noted_and_another_reference_is_an_incident(outside, traveller):
-    services.publish_workflow(source=JOURNEY, actor=traveller)
+    services.save_workflow(source=JOURNEY, actor=traveller, second=second_admin())
     run = services.start_run(workflow="journey", input={}, actor=traveller)[0]
     while not (held := engine.claim("effects", 1)):
         engine.drain(lanes=("default",), budget=5)

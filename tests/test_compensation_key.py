@@ -5,7 +5,7 @@ import pytest
 from orchestrator import engine, services
 from orchestrator.models import LedgerEntry
 
-from .cast import cast, work
+from .cast import cast, second_admin, work
 from .faults import flow
 from .invariants import assert_invariants
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 def test_a_payment_that_was_on_its_way_when_its_run_was_cancelled_is_taken_back_under_its_business_key():
     everybody = cast()
-    services.publish_workflow(source=flow.WORKFLOW, actor=everybody.admin)
+    services.save_workflow(source=flow.WORKFLOW, actor=everybody.admin, second=second_admin())
     given = {"amount": "10.00", "number": "7", "differences": 0}
     run, _ = services.start_run(workflow=flow.NAME, input=given, actor=everybody.requester)
     while engine.drain(lanes=("default",), budget=5):

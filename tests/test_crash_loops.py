@@ -12,6 +12,7 @@ from orchestrator import engine, recovery, services
 from orchestrator.models import Run, Task
 from orchestrator.steps.outcomes import Retry
 
+from .cast import second_admin
 from .engine_agents import line
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,7 @@ COMPANY = 5
 def started(count: int) -> list[Run]:
     """Runs of one step, the oldest first."""
     actor = get_user_model().objects.create_user("requester")
-    services.publish_workflow(source=line("w1", ["test.count"]), actor=actor)
+    services.save_workflow(source=line("w1", ["test.count"]), actor=actor, second=second_admin())
     return [services.start_run(workflow="w1", input={}, actor=actor)[0] for _ in range(count)]
 
 

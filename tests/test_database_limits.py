@@ -12,10 +12,10 @@ from django.db import connection, connections, transaction
 
 from orchestrator import engine
 from orchestrator.models import Run, Task
-from orchestrator.services import publish_workflow, start_run
+from orchestrator.services import save_workflow, start_run
 from reviews import deciding
 
-from .cast import answer, cast, waiting_bill
+from .cast import answer, cast, second_admin, waiting_bill
 from .engine_agents import line
 from .services import PROJECT_DIR, process_environment
 
@@ -68,7 +68,7 @@ def test_a_decision_on_a_row_that_is_held_is_told_to_try_again(client):
 
 def test_a_worker_waits_for_a_run_that_is_held_and_loses_nothing():
     everybody = cast()
-    publish_workflow(source=line("held", ["test.count"]), actor=everybody.admin)
+    save_workflow(source=line("held", ["test.count"]), actor=everybody.admin, second=second_admin())
     run, _ = start_run(workflow="held", input={}, actor=everybody.requester)
     works = engine.claim()
     results = [(work, engine.execute(work)) for work in works]

@@ -12,7 +12,7 @@ from orchestrator.publishing import check_workflow
 from orchestrator.steps.timer import moment
 from reviews.errors import Invalid
 
-from .cast import WORKFLOW, answer, bill, cast, waiting_bill, work
+from .cast import WORKFLOW, answer, bill, cast, second_admin, waiting_bill, work
 
 pytestmark = pytest.mark.django_db
 
@@ -26,9 +26,15 @@ def objections(source: str) -> dict[str, str]:
 def test_w01_workflows_that_start_each_other_are_refused_with_the_way():
     everybody = cast()
     parts = "workflow: {0}\ntitle: T\ninput: {{}}\nsteps:\n  a: {{{1}}}\n"
-    services.publish_workflow(source=parts.format("third", "agent: test.count"), actor=everybody.admin)
-    services.publish_workflow(source=parts.format("second", "workflow: third"), actor=everybody.admin)
-    services.publish_workflow(source=parts.format("first", "workflow: second"), actor=everybody.admin)
+    services.save_workflow(
+        source=parts.format("third", "agent: test.count"), actor=everybody.admin, second=second_admin()
+    )
+    services.save_workflow(
+        source=parts.format("second", "workflow: third"), actor=everybody.admin, second=second_admin()
+    )
+    services.save_workflow(
+        source=parts.format("first", "workflow: second"), actor=everybody.admin, second=second_admin()
+    )
     found = objections(parts.format("third", "workflow: first"))
     assert found == {"steps.a.workflow": "would start this workflow again: third → first → second → third"}
 
@@ -51,7 +57,7 @@ def test_w06_a_new_definition_leaves_running_runs_as_they_are():
     everybody = cast()
     review = waiting_bill(everybody)
     without_payment = "\n".join(row for row in WORKFLOW.splitlines() if "pay:" not in row)
-    services.publish_workflow(source=without_payment, actor=everybody.admin)
+    services.save_workflow(source=without_payment, actor=everybody.admin, second=second_admin())
     answer(review, everybody.clerk)
     work()
     run = Run.objects.get(pk=review.run_id)
@@ -73,7 +79,7 @@ def test_w09_a_pause_nobody_can_mean_is_refused(written):
 def test_w09_a_date_of_the_case_is_bounded_and_utc(day, status):
     everybody = cast()
     source = "workflow: later\ntitle: Later\ninput: {day: string}\nsteps:\n  t: {timer: {until: input.day}}\n"
-    services.publish_workflow(source=source, actor=everybody.admin)
+    services.save_workflow(source=source, actor=everybody.admin, second=second_admin())
     run, _ = services.start_run(workflow="later", input={"day": day}, actor=everybody.requester)
     work()
     recovery.sweep()

@@ -12,6 +12,7 @@ from orchestrator import engine, recovery, services
 from orchestrator.clock import Clock
 from orchestrator.models import Decision, Incident, Run, Task
 
+from .cast import second_admin
 from .engine_agents import fan, line
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +24,7 @@ def actor():
 
 
 def publish_and_start(source, actor, **values):
-    version = services.publish_workflow(source=source, actor=actor)
+    version = services.save_workflow(source=source, actor=actor, second=second_admin())
     return services.start_run(workflow=version.workflow.name, input=values.pop("input", {}), actor=actor, **values)[0]
 
 
@@ -137,7 +138,7 @@ def test_a_time_of_this_very_millisecond_does_not_lie_in_the_future(actor):
 
 
 def test_the_same_key_returns_the_same_run_and_another_body_is_refused(actor):
-    services.publish_workflow(source=line("w1", ["test.count"]), actor=actor)
+    services.save_workflow(source=line("w1", ["test.count"]), actor=actor, second=second_admin())
     first, created = services.start_run(workflow="w1", input={}, actor=actor, key="k")
     again, created_again = services.start_run(workflow="w1", input={}, actor=actor, key="k")
     assert (first.pk, created, created_again) == (again.pk, True, False)
@@ -146,7 +147,7 @@ def test_the_same_key_returns_the_same_run_and_another_body_is_refused(actor):
 
 
 def test_input_that_does_not_fit_is_refused_by_field(actor):
-    services.publish_workflow(source=line("w1", ["test.count"]), actor=actor)
+    services.save_workflow(source=line("w1", ["test.count"]), actor=actor, second=second_admin())
     with pytest.raises(services.InputInvalid) as caught:
         services.start_run(workflow="w1", input={"works_at": "soon"}, actor=actor)
     assert caught.value.errors[0][0] == "works_at"

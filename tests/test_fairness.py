@@ -12,6 +12,7 @@ from orchestrator import engine, services
 from orchestrator.models import Run, Task
 from orchestrator.tasks import AHEAD, MAX_PRIORITY
 
+from .cast import second_admin
 from .engine_agents import line
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +29,7 @@ def actor():
 def test_f32_under_an_endless_urgent_stream_the_oldest_is_served_within_a_bound(actor, arrive, served, minutes):
     """What came with three degrees of priority goes first for five minutes, and no longer: who waits is served after
     as many as arrive in that time, however many arrive later."""
-    services.publish_workflow(source=line("w1", ["test.count"]), actor=actor)
+    services.save_workflow(source=line("w1", ["test.count"]), actor=actor, second=second_admin())
     begun = database_now() - timedelta(hours=1)
 
     def start(minute: int, priority: int):
@@ -47,7 +48,7 @@ def test_f32_under_an_endless_urgent_stream_the_oldest_is_served_within_a_bound(
 
 
 def test_the_oldest_task_is_served_before_newer_urgent_ones(actor):
-    services.publish_workflow(source=line("w1", ["test.count"]), actor=actor)
+    services.save_workflow(source=line("w1", ["test.count"]), actor=actor, second=second_admin())
     old = services.start_run(workflow="w1", input={}, actor=actor)[0]
     urgent = services.start_run(workflow="w1", input={}, actor=actor, priority=3)[0]
     assert [held.run_id for held in engine.claim(limit=1)] == [urgent.pk]
@@ -72,7 +73,7 @@ def begun(runs: list[Run]) -> list[bool]:
 
 @pytest.mark.parametrize("before", range(4))
 def test_every_fourth_claim_takes_the_oldest_whatever_else_is_urgent(actor, before):
-    services.publish_workflow(source=ONE_BY_ONE, actor=actor)
+    services.save_workflow(source=ONE_BY_ONE, actor=actor, second=second_admin())
     for _ in range(before):  # wherever in its round of four the worker is
         turn(actor)
     oldest, next_oldest = start_slow(actor), start_slow(actor)
@@ -84,7 +85,7 @@ def test_every_fourth_claim_takes_the_oldest_whatever_else_is_urgent(actor, befo
 
 
 def test_by_age_what_is_tried_again_does_not_go_first_once_more(actor):
-    services.publish_workflow(source=ONE_BY_ONE, actor=actor)
+    services.save_workflow(source=ONE_BY_ONE, actor=actor, second=second_admin())
     tried, oldest = start_slow(actor), start_slow(actor)
     Task.objects.filter(run=tried).update(status=Task.Status.RUNNING, ready_at=None, lease_until=Now())
     Task.objects.filter(run=tried).update(status=Task.Status.RETRY_WAIT, ready_at=Now(), lease_until=None)
@@ -92,7 +93,7 @@ def test_by_age_what_is_tried_again_does_not_go_first_once_more(actor):
 
 
 def test_by_age_what_is_tried_again_is_taken_where_there_is_nothing_else(actor):
-    services.publish_workflow(source=ONE_BY_ONE, actor=actor)
+    services.save_workflow(source=ONE_BY_ONE, actor=actor, second=second_admin())
     start_slow(actor)
     Task.objects.update(status=Task.Status.RUNNING, ready_at=None, lease_until=Now())
     Task.objects.update(status=Task.Status.RETRY_WAIT, ready_at=Now(), lease_until=None)

@@ -11,7 +11,7 @@ from orchestrator import engine, forms, services
 from orchestrator.grants import give
 from orchestrator.models import Run, Workflow
 
-from .cast import cast
+from .cast import cast, second_admin
 from .desk import signed_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ steps:
 def clerk(settings: Any, tmp_path: Any) -> Any:
     settings.DOCUMENT_DIR = tmp_path
     everybody = cast()
-    services.publish_workflow(source=FLOW, actor=everybody.admin)
+    services.save_workflow(source=FLOW, actor=everybody.admin, second=second_admin())
     give("start_run", everybody.clerk, Workflow.objects.get(name="papers"), actor=everybody.admin)
     return everybody.clerk
 

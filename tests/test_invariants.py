@@ -299,6 +299,11 @@ def a_policy_of_one_person(review: Review) -> None:
     )
 
 
+def a_workflow_of_one_person(review: Review) -> None:
+    one = review.run.started_by_id
+    unconstrained("orchestrator.WorkflowVersion", authored_by_id=one, published_by_id=one)
+
+
 def a_policy_from_the_future(review: Review) -> None:
     PolicyVersion.objects.update(published_at=database_now() + timedelta(days=1))
 
@@ -376,6 +381,7 @@ PAID: list[tuple[str, Seed]] = [
     ("I10", the_grant_was_taken_before),
     ("I10", joined_the_group_afterwards),
     ("I11", a_policy_of_one_person),
+    ("I11", a_workflow_of_one_person),
     ("I11", a_policy_from_the_future),
     ("I12", an_answer_that_means_nothing),
     ("I12", a_refusal_without_a_why),

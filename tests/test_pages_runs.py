@@ -72,8 +72,10 @@ def test_a_chosen_step_shows_what_it_was_given(everybody):
 def test_what_has_finished_in_a_graph_of_more_than_thirty_steps_is_drawn_as_one(everybody):
     counts = [f"  n{n}: {{agent: test.count, needs: [{f'n{n - 1}' if n else 'check'}]}}\n" for n in range(30)]
     source = WORKFLOW.replace("pay-bills", "long").replace("  approve:", "".join(counts) + "  approve:")
-    services.publish_workflow(
-        source=source.replace("needs: [check]}\n  pay", "needs: [n29]}\n  pay"), actor=everybody.admin
+    services.save_workflow(
+        source=source.replace("needs: [check]}\n  pay", "needs: [n29]}\n  pay"),
+        actor=everybody.admin,
+        second=second_admin(),
     )
     give("start_run", everybody.requester, Workflow.objects.get(name="long"), actor=everybody.admin)
     given = {"amount": "9.00", "number": "L-1", "differences": 1}
@@ -149,7 +151,7 @@ def test_a_run_is_started_by_a_form_made_from_the_workflows_input(everybody):
 def test_an_uploaded_document_fills_its_field_and_can_be_downloaded_and_read(everybody):
     source = WORKFLOW.replace("workflow: pay-bills", "workflow: scans").replace("input: {", "input: {scan: document, ")
     services.save_policy(source=POLICY, actor=everybody.admin, second=second_admin())
-    services.publish_workflow(source=source, actor=everybody.admin)
+    services.save_workflow(source=source, actor=everybody.admin, second=second_admin())
     give("start_run", everybody.outsider, Workflow.objects.get(name="scans"), actor=everybody.admin)
     client = signed_in(everybody.outsider)
     xml = b'<?xml version="1.0"?><Invoice><ID>A-1</ID></Invoice>'

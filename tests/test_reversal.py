@@ -23,6 +23,7 @@ from .cast import (
     open_review_of,
     paid_bill,
     reversals,
+    second_admin,
     waiting_bill,
     work,
 )
@@ -126,7 +127,7 @@ def test_a_rejected_reversal_changes_nothing(everybody, paid):
 
 def test_several_effects_are_taken_back_the_last_first(everybody):
     without_key = "\n".join(line for line in TAKEN_BACK.splitlines() if not line.startswith("business_key"))
-    runs.publish_workflow(source=f"{without_key}\n{MORE}", actor=everybody.admin)
+    runs.save_workflow(source=f"{without_key}\n{MORE}", actor=everybody.admin, second=second_admin())
     review = waiting_bill(everybody)
     run = review.run
     answer(review, everybody.clerk)
@@ -209,7 +210,7 @@ def test_a_case_that_changed_while_it_was_read_is_shown_again(everybody):
 
 
 def test_what_nothing_takes_back_cannot_be_approved(everybody):
-    runs.publish_workflow(source=WORKFLOW, actor=everybody.admin)
+    runs.save_workflow(source=WORKFLOW, actor=everybody.admin, second=second_admin())
     review = open_review_of(ask(paid_bill(everybody), everybody.clerk))
     refused = decide(signed_in(everybody.manager), review, "approve", reason__approve="other", comment__approve="yes")
     assert refused.status_code == 422

@@ -11,7 +11,7 @@ from reviews import services
 from reviews.errors import Invalid, NotAllowed, Stale, TooLate
 from reviews.models import Preference, Review
 
-from .cast import answer, bill, cast, kinds_since, mark, open_review_of, waiting_bill, work
+from .cast import answer, bill, cast, kinds_since, mark, open_review_of, second_admin, waiting_bill, work
 
 pytestmark = pytest.mark.django_db
 
@@ -136,12 +136,12 @@ def test_another_team_gets_the_case_as_a_new_round_at_once():
 
 def test_another_workflow_takes_over_and_this_run_ends():
     from orchestrator.models import Run
-    from orchestrator.services import publish_workflow
+    from orchestrator.services import save_workflow
 
     from .cast import WORKFLOW
 
     everybody = cast()
-    publish_workflow(source=WORKFLOW.replace("pay-bills", "other-bills"), actor=everybody.admin)
+    save_workflow(source=WORKFLOW.replace("pay-bills", "other-bills"), actor=everybody.admin, second=second_admin())
     review = waiting_bill(everybody)
     answer(review, everybody.clerk, "reroute", target="workflow:other-bills")
     work()

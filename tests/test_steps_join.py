@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from audit.models import Event
 from orchestrator import engine, services
 
-from .cast import work
+from .cast import second_admin, work
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +20,7 @@ def three(join: str, *agents: str) -> str:
 
 def start(source):
     actor = get_user_model().objects.create_user("requester")
-    version = services.publish_workflow(source=source, actor=actor)
+    version = services.save_workflow(source=source, actor=actor, second=second_admin())
     return services.start_run(workflow=version.workflow.name, input={}, actor=actor)[0]
 
 

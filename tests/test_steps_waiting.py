@@ -29,7 +29,7 @@ def flow(*steps: str, name: str = "flow", given: str = '{when: string?, lines: "
 
 
 def start(actor, source, **given):
-    version = services.publish_workflow(source=source, actor=actor)
+    version = services.save_workflow(source=source, actor=actor, second=second_admin())
     run = services.start_run(workflow=version.workflow.name, input=given, actor=actor)[0]
     return go_on(run)
 
@@ -103,7 +103,7 @@ def test_a_signed_event_wakes_the_run_that_waits_for_it(actor, client, hook):
 
 
 def test_an_event_that_came_before_anybody_waited_is_kept(actor, client, hook):
-    services.publish_workflow(source=WAIT, actor=actor)
+    services.save_workflow(source=WAIT, actor=actor, second=second_admin())
     assert send(client, hook, {"subject": "R-1"}).status_code == 202
     assert start(actor, WAIT, when="R-1").status == "succeeded"
 
@@ -145,7 +145,7 @@ PARENT = flow(
 
 
 def test_a_step_runs_another_workflow_and_waits_for_its_end(actor):
-    services.publish_workflow(source=child("test.flaky"), actor=actor)
+    services.save_workflow(source=child("test.flaky"), actor=actor, second=second_admin())
     run = start(actor, PARENT, n=2)
     assert run.status == "succeeded"
     started = Run.objects.get(parent__run=run)
@@ -154,7 +154,9 @@ def test_a_step_runs_another_workflow_and_waits_for_its_end(actor):
 
 
 def test_cancelling_the_parent_cancels_the_child(actor):
-    services.publish_workflow(source=TIMER.replace("workflow: flow", "workflow: child"), actor=actor)
+    services.save_workflow(
+        source=TIMER.replace("workflow: flow", "workflow: child"), actor=actor, second=second_admin()
+    )
     run = start(actor, flow("a: {workflow: child}"))
     services.cancel_run(run_id=run.pk, actor=actor, reason="no longer needed")
     go_on(run)
@@ -162,7 +164,7 @@ def test_cancelling_the_parent_cancels_the_child(actor):
 
 
 def test_a_child_that_fails_leaves_the_parent_with_an_incident(actor):
-    services.publish_workflow(source=child("test.broken"), actor=actor)
+    services.save_workflow(source=child("test.broken"), actor=actor, second=second_admin())
     run = start(actor, PARENT)
     started = Run.objects.get(parent__run=run)
     services.resolve_incident(incident_id=started.incidents.get().pk, resolution="fail", reason="hopeless", actor=actor)
@@ -170,15 +172,17 @@ def test_a_child_that_fails_leaves_the_parent_with_an_incident(actor):
 
 
 def test_input_the_other_workflow_does_not_take_is_an_incident(actor):
-    services.publish_workflow(source=child(), actor=actor)
+    services.save_workflow(source=child(), actor=actor, second=second_admin())
     run = start(actor, flow("a: {workflow: child, input: {works_at: input.n}}", given="{n: string}"), n="soon")
     assert run.incidents.get().kind == "child-not-started"
 
 
 def test_workflows_inside_each_other_have_a_bound(actor):
-    services.publish_workflow(source=flow("a: {timer: 1h}", name="nest0"), actor=actor)
+    services.save_workflow(source=flow("a: {timer: 1h}", name="nest0"), actor=actor, second=second_admin())
     for depth in range(1, 8):
-        services.publish_workflow(source=flow(f"a: {{workflow: nest{depth - 1}}}", name=f"nest{depth}"), actor=actor)
+        services.save_workflow(
+            source=flow(f"a: {{workflow: nest{depth - 1}}}", name=f"nest{depth}"), actor=actor, second=second_admin()
+        )
     run = services.start_run(workflow="nest7", input={}, actor=actor)[0]
     for _ in range(8):
         go_on(run)

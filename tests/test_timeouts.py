@@ -17,7 +17,7 @@ from orchestrator.models import Effect, Incident, Run, Task
 from reviews.models import Queue, ReviewPolicy
 
 from . import engine_agents
-from .cast import work
+from .cast import second_admin, work
 from .outside import JOURNEY, Outside, outside_running
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,7 +50,7 @@ def stuck(monkeypatch) -> Iterator[engine_agents.Stuck]:
 
 
 def start(actor, source: str, **given) -> Run:
-    services.publish_workflow(source=source, actor=actor)
+    services.save_workflow(source=source, actor=actor, second=second_admin())
     return services.start_run(workflow="flow", input=given, actor=actor)[0]
 
 
@@ -162,7 +162,7 @@ def journey(actor, outside) -> Run:
     """Its reviews are skipped: what comes next is to be sent."""
     Queue.objects.create(name="clerks", title="Clerks", policy=ReviewPolicy.objects.create(name="standard"))
     source = JOURNEY.replace("room: {effect: test.reserve,", "room: {effect: test.reserve, timeout: 1s,")
-    services.publish_workflow(source=source, actor=actor)
+    services.save_workflow(source=source, actor=actor, second=second_admin())
     run = services.start_run(workflow="journey", input={}, actor=actor)[0]
     while engine.drain(lanes=("default",)):
         pass

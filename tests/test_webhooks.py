@@ -16,7 +16,7 @@ from orchestrator.connectors.outbound import AddressRefused, Answer
 from orchestrator.models import Hook, HookDelivery, Run, WebhookDelivery, WebhookEndpoint
 from orchestrator.webhooks import SignatureRefused, signature, verify
 
-from .cast import work
+from .cast import second_admin, work
 from .engine_agents import line
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ def actor():
 
 @pytest.fixture
 def hook(actor):
-    version = services.publish_workflow(source=line("w1", ["test.count"]), actor=actor)
+    version = services.save_workflow(source=line("w1", ["test.count"]), actor=actor, second=second_admin())
     return Hook.objects.create(
         name="orders", workflow=version.workflow, runs_as=actor, input={"works_at": "data.count"}
     )
@@ -152,7 +152,7 @@ class Receiver:
 
 
 def play(actor):
-    services.publish_workflow(source=line("w1", ["test.count"]), actor=actor)
+    services.save_workflow(source=line("w1", ["test.count"]), actor=actor, second=second_admin())
     run = services.start_run(workflow="w1", input={}, actor=actor)[0]
     work()
     return run

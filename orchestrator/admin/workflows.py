@@ -1,7 +1,8 @@
 """Workflows: published from YAML with every objection by its path, switched on and off; their versions are read."""
 
 import json
-from typing import Any
+from difflib import unified_diff
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -11,9 +12,10 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from orchestrator import services
 from orchestrator.definitions import Definition, DefinitionError
 from orchestrator.models import Workflow, WorkflowVersion
-from orchestrator.publishing import check_workflow, publish_workflow
+from orchestrator.publishing import check_workflow
 
 from .recorded import GrantingAdmin, ReadOnlyAdmin, ReadOnlyInline, RecordedAdmin
 
@@ -45,8 +47,8 @@ class SourceForm(forms.Form):
 class VersionInline(ReadOnlyInline):
     model = WorkflowVersion
     fk_name = "workflow"
-    fields = ["number", "published_at", "published_by", "digest"]
-    readonly_fields = ["number", "published_at", "published_by", "digest"]
+    fields = ["number", "published_at", "authored_by", "published_by", "digest"]
+    readonly_fields = ["number", "published_at", "authored_by", "published_by", "digest"]
 
 
 @admin.register(Workflow)
@@ -56,48 +58,96 @@ class WorkflowAdmin(RecordedAdmin, GrantingAdmin):
     change_form_template = "admin/orchestrator/workflow/change_form.html"
     list_display = ["title", "name", "is_active", "current"]
     list_select_related = ["current__workflow"]
-    fields = ["name", "title", "description", "current", "is_active"]
-    readonly_fields = ["name", "title", "description", "current"]
+    fields = ["name", "title", "description", "current", "proposed", "is_active"]
+    readonly_fields = ["name", "title", "description", "current", "proposed"]
     inlines = [VersionInline]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # its versions are what runs are pinned to: it is switched off
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.publish_view)
-        return [path("<uuid:pk>/publish/", view, name="orchestrator_workflow_publish"), *super().get_urls()]
+        propose, publish = map(self.admin_site.admin_view, (self.propose_view, self.publish_view))
+        return [
+            path("<uuid:pk>/new-version/", propose, name="orchestrator_workflow_propose"),
+            path("<uuid:pk>/publish/", publish, name="orchestrator_workflow_publish"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description="handed over")
+    def proposed(self, workflow: Workflow) -> str:
+        """What the second person is asked to put in force, line by line against what is."""
+        if not workflow.proposed_by_id:
+            return "Nothing waits to be published."
+        said = format_html("<p>By {}; somebody else publishes it. Against what is in force:</p>", workflow.proposed_by)
+        return format_html("{}<pre>{}</pre>", said, differences(workflow))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        workflow = self.get_object(request, object_id)
+        theirs = bool(workflow and workflow.proposed_by_id and workflow.proposed_by_id != request.user.pk)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "may_publish": theirs})
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """A workflow begins with its first version."""
-        return self.publish_view(request)
+        return self.propose_view(request)
 
-    def publish_view(self, request: HttpRequest, pk: Any = None) -> HttpResponse:
+    def propose_view(self, request: HttpRequest, pk: Any = None) -> HttpResponse:
         workflow = self.get_object(request, str(pk)) if pk else None
         if pk and workflow is None:
             raise Http404
         if not (self.has_change_permission(request, workflow) if workflow else self.has_add_permission(request)):
             raise PermissionDenied
-        initial = {"source": workflow.current.source} if workflow and workflow.current else {}
+        initial = {"source": source_of(workflow)} if workflow else {}
         form = SourceForm(request.POST or None, workflow=workflow, initial=initial)
         if request.method == "POST" and form.is_valid():
             actor: Any = request.user
-            version = publish_workflow(source=form.cleaned_data["source"], actor=actor)
-            words = f"{version.workflow.title}: version {version.number} is in force for runs that start from now on."
-            messages.success(request, words)
-            return redirect(reverse("admin:orchestrator_workflow_change", args=[version.workflow_id]))
-        title = f"Publish a new version of {workflow.title}" if workflow else "Publish a new workflow"
+            workflow, is_new = services.propose_workflow(source=form.cleaned_data["source"], actor=actor)
+            waits = "was handed over; it waits for somebody else to publish it"
+            messages.success(request, f"{workflow.title}: the version {waits if is_new else 'in force is unchanged'}.")
+            return redirect(reverse("admin:orchestrator_workflow_change", args=[workflow.pk]))
+        title = f"A new version of {workflow.title}" if workflow else "A new workflow"
         each = self.admin_site.each_context(request)
         context = {**each, "opts": self.opts, "original": workflow, "form": form, "title": title}
         status = 422 if form.errors else 200
-        return render(request, "admin/orchestrator/workflow/publish.html", context, status=status)
+        return render(request, "admin/orchestrator/workflow/new_version.html", context, status=status)
+
+    def publish_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """The second person's button."""
+        workflow = self.get_object(request, str(pk))
+        if workflow is None or request.method != "POST":
+            raise Http404
+        if not self.has_change_permission(request, workflow):
+            raise PermissionDenied
+        try:
+            version = services.publish_workflow(workflow=workflow, actor=cast(Any, request.user))
+            words = f"{version.workflow.title}: version {version.number} is in force for runs that start from now on."
+            messages.success(request, words)
+        except DefinitionError as wrong:
+            messages.error(request, f"Not published. {wrong}")
+        except services.ServiceError as refused:
+            messages.error(request, f"Not published. {refused}.")
+        return redirect(reverse("admin:orchestrator_workflow_change", args=[workflow.pk]))
+
+
+def source_of(workflow: Workflow) -> str:
+    """What a new version begins with: what waits to be published, else what is in force."""
+    if workflow.proposed_by_id or workflow.current is None:
+        return workflow.draft
+    return workflow.current.source
+
+
+def differences(workflow: Workflow) -> str:
+    old = workflow.current.source.splitlines() if workflow.current else []
+    return "\n".join(unified_diff(old, workflow.draft.splitlines(), "in force", "handed over", lineterm=""))
 
 
 @admin.register(WorkflowVersion)
 class WorkflowVersionAdmin(ReadOnlyAdmin):
-    list_display = ["workflow", "number", "published_at", "published_by", "digest"]
+    list_display = ["workflow", "number", "published_at", "authored_by", "published_by", "digest"]
     list_filter = ["workflow"]
-    list_select_related = ["workflow", "published_by"]
-    fields = ["workflow", "number", "published_at", "published_by", "digest", "yaml", "graph"]
+    list_select_related = ["workflow", "authored_by", "published_by"]
+    fields = ["workflow", "number", "published_at", "authored_by", "published_by", "digest", "yaml", "graph"]
 
     @admin.display(description="as published")
     def yaml(self, version: WorkflowVersion) -> str:

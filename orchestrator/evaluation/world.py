@@ -113,7 +113,7 @@ def furnish() -> None:
         services.save_policy(source=without_sample(path.read_text()), actor=actor, second=second)
     make_queues({step.queue for step in steps})
     for flow in flows:
-        services.publish_workflow(source=flow, actor=actor)
+        services.save_workflow(source=flow, actor=actor, second=second)
     for agent in registry.all_agents().values():
         for source in DataSource.objects.filter(name__in=agent.sources):
             give(READ, account_of(agent.name).user, source, actor=actor)

@@ -1,5 +1,6 @@
 from .access import ApiToken
 from .document import Document, DocumentPage
+from .handed_over import HandedOver
 from .ledger import ConnectorCheck, LedgerEntry
 from .policy import Policy, PolicyRule, PolicyVersion
 from .run import Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task, Wait
@@ -16,6 +17,7 @@ __all__ = [
     "DocumentPage",
     "Effect",
     "ExchangeRate",
+    "HandedOver",
     "Heartbeat",
     "Hold",
     "Hook",

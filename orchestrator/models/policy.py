@@ -6,8 +6,10 @@ from django.db.models.functions import Now
 
 from audit.ids import uuid7
 
+from .handed_over import HandedOver
 
-class Policy(models.Model):
+
+class Policy(HandedOver):
     """A policy set: rules over the facts of a case. What is edited here is a draft until it is published."""
 
     class Route(models.TextChoices):
@@ -31,15 +33,6 @@ class Policy(models.Model):
     current = models.ForeignKey(
         "PolicyVersion", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
     )
-    proposed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        editable=False,
-        related_name="+",
-        help_text="Who handed the draft over to be published.",
-    )
-    proposed_digest = models.CharField(max_length=64, blank=True, editable=False, help_text="The draft handed over.")
 
     class Meta:
         ordering = ["title"]

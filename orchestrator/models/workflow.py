@@ -6,8 +6,10 @@ from django.db.models.functions import Now
 
 from audit.ids import uuid7
 
+from .handed_over import HandedOver
 
-class Workflow(models.Model):
+
+class Workflow(HandedOver):
     """A named process. What it does stands in its versions; `current` is the one new runs are pinned to."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -18,6 +20,7 @@ class Workflow(models.Model):
     current = models.ForeignKey(
         "WorkflowVersion", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
     )
+    draft = models.TextField(blank=True, editable=False, help_text="The YAML that was handed over last.")
 
     class Meta:
         ordering = ["title"]
@@ -40,11 +43,17 @@ class WorkflowVersion(models.Model):
     definition = models.JSONField()
     digest = models.CharField(max_length=64)
     published_at = models.DateTimeField(db_default=Now())
+    authored_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     published_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         ordering = ["workflow", "-number"]
-        constraints = [models.UniqueConstraint(fields=["workflow", "number"], name="version_number_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["workflow", "number"], name="version_number_once"),
+            models.CheckConstraint(
+                condition=~models.Q(published_by=models.F("authored_by")), name="version_published_by_a_second_person"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.workflow.name}, version {self.number}"

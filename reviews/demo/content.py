@@ -67,10 +67,11 @@ def load() -> dict[str, int]:
     ada = people()
     queues(ada)
     sources(ada)
+    amir = get_user_model().objects.get(username="amir")
     for path in sorted((SHIPPED / "policies").glob("*.yaml")):
-        services.save_policy(source=path.read_text(), actor=ada, second=get_user_model().objects.get(username="amir"))
+        services.save_policy(source=path.read_text(), actor=ada, second=amir)
     for path in sorted(SHIPPED.glob("*.yaml")):
-        services.publish_workflow(source=path.read_text(), actor=ada)
+        services.save_workflow(source=path.read_text(), actor=ada, second=amir)
     grants(ada)
     pages = Book(timezone.now().date())
     book, earlier = cases(pages), past(pages)

@@ -64,7 +64,7 @@ def prepare() -> None:
     alone = ReviewPolicy.objects.create(name="bench", quorum=1, undo_seconds=0)
     queue = Queue.objects.create(name="bench", title="Measured", policy=alone)
     for source in (line(10), fan(8), with_review()):
-        services.publish_workflow(source=source, actor=people()["requester"])
+        services.save_workflow(source=source, actor=people()["requester"], second=people()["reviewer"])
     let_decide(people()["reviewer"], queue)
     call_command("seed_bench", tasks=HISTORY_RUNS * 10, events=HISTORY_RUNS * 20, verbosity=0)
     announce_ends()

@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from orchestrator import services
 
-from ..cast import WORKFLOW, cast
+from ..cast import WORKFLOW, cast, second_admin
 from .machine import Guided, Unguided
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +19,7 @@ TAKEN_BACK = WORKFLOW.replace("needs: [approve]}", "needs: [approve], compensate
 @pytest.fixture(autouse=True)
 def everybody():
     Unguided.everybody = cast(undo_seconds=600)
-    services.publish_workflow(source=TAKEN_BACK, actor=Unguided.everybody.admin)
+    services.save_workflow(source=TAKEN_BACK, actor=Unguided.everybody.admin, second=second_admin())
     return Unguided.everybody
 
 

@@ -12,7 +12,7 @@ from orchestrator.errors import ServiceError
 from orchestrator.models import Incident, Run, Task
 from reviews import services as reviews
 
-from ..cast import cast, open_review_of, work
+from ..cast import cast, open_review_of, second_admin, work
 from ..invariants import assert_invariants
 from .meeting import meeting_at, together
 from .test_deciding import PARALLEL, held_back, says
@@ -61,7 +61,7 @@ def deadlocks() -> int:
 
 def test_no_two_acts_on_a_run_wait_for_each_other(monkeypatch):
     everybody, before = cast(), deadlocks()
-    services.publish_workflow(source=PARALLEL, actor=everybody.admin)
+    services.save_workflow(source=PARALLEL, actor=everybody.admin, second=second_admin())
     for number, (one, other) in enumerate(combinations_with_replacement(ACTS, 2)):
         case = Case(everybody, number)
         with meeting_at(monkeypatch, 2, *FIRST_LOCKS) as meeting:
