@@ -15,7 +15,6 @@ from orchestrator.api.errors import refusal
 from orchestrator.api.paging import PAGE, Cursor, Limit, page
 from orchestrator.api.shapes import Body, Moment, Plain, refusals
 from orchestrator.http import Request
-from orchestrator.models import Decision
 from orchestrator.permissions import get_visible_or_404, is_agent, visible, visible_runs
 from orchestrator.run_document import moment
 
@@ -214,5 +213,5 @@ def decide_review(request: Request, review_id: UUID, body: DecideReview) -> dict
 def undo_decision(request: Request, decision_id: UUID) -> dict[str, Any]:
     """Takes your answer back while its undo window is open."""
     people_only(request)
-    decision = get_object_or_404(Decision, pk=decision_id, run__in=visible_runs(request.user))
-    return services.undo(decision_id=decision.pk, actor=request.user)
+    get_object_or_404(Review, pk=services.round_of(decision_id), run__in=visible_runs(request.user))
+    return services.undo(decision_id=decision_id, actor=request.user)

@@ -94,7 +94,7 @@ def differ(act: "Act", before: Sequence[Approval]) -> dict[str, Any]:
     told(review, "review.signed", act.actor, **act.said())
     review.status, review.packet_digest = status, built.digest
     told(review, "review.differed", act.actor, level=review.level, digest=built.digest)
-    return settling.response(act, act.vote.pk)
+    return settling.signed(act)
 
 
 def signers(review: Review) -> set[int]:

@@ -16,7 +16,7 @@ from .revealing import reveal
 from .reversing import ask_for_reversal
 from .snoozing import snooze, wake
 from .talk import ask_to_reopen, attach, comment
-from .undoing import undo
+from .undoing import round_of, undo
 
 __all__ = [
     "Answer",
@@ -38,6 +38,7 @@ __all__ = [
     "regroup",
     "release",
     "reveal",
+    "round_of",
     "save_draft",
     "snooze",
     "sweep_overdue",

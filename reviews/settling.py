@@ -117,7 +117,18 @@ def go_on_signing(act: "Act", level: int, *, shown: Sequence[Any]) -> dict[str, 
     if risen:
         group = review.levels[level]["group"]
         told(review, "review.level_opened", act.actor, level=level, group=group, digest=built.digest)
-    return response(act, act.vote.pk)
+    return signed(act)
+
+
+def signed(act: "Act") -> dict[str, Any]:
+    """Others sign after this answer; until they do, and as long as the window is open, it can be taken back."""
+    until = undo_end(act)
+    return response(act, act.vote.pk, until if until > act.now else None)
+
+
+def undo_end(act: "Act") -> datetime:
+    """By the longer of what the queue's policy and the person want."""
+    return act.now + timedelta(seconds=max(act.review.queue.policy.undo_seconds, act.who.undo_seconds or 0))
 
 
 def sign_again(act: "Act", case: Case) -> dict[str, Any]:
@@ -304,10 +315,8 @@ def answer_of(act: "Act", decision: Decision) -> dict[str, Any]:
 
 
 def settle(act: "Act", decision: Decision, status: str, kind: str) -> datetime:
-    """The round has its answer; the waiting step goes on when the undo window ends: the longer of what the queue's
-    policy and the person want."""
-    review = act.review
-    undo_until = act.now + timedelta(seconds=max(review.queue.policy.undo_seconds, act.who.undo_seconds or 0))
+    """The round has its answer; the waiting step goes on when the undo window ends."""
+    review, undo_until = act.review, undo_end(act)
     values = {"settled_at": act.now, "undo_until": undo_until, "answer": answer_of(act, decision)}
     if not move_reviews([review.pk], LIVE, status, **values):
         raise Conflict("Somebody else answered first; nothing was recorded.")

@@ -1,8 +1,8 @@
-"""The last act of this browser, while it may be taken back. In a signed cookie: a session would be written for it with
-every answer."""
+"""The last act of this browser, while it may be taken back, and for a while after. In a signed cookie: a session would
+be written for it with every answer."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from math import ceil
 
 from django.conf import settings
@@ -13,21 +13,30 @@ from django.utils import timezone
 from orchestrator.http import Request
 
 COOKIE = "toast"
+AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Toast:
-    """What was done, and until when. Either a decision or a batch of them."""
+    """What was done, and until when it may be undone. Either a decision or a batch of them. `settled`: after that time
+    its reversal may be asked for."""
 
     what: str
     until: datetime
     decision: str = ""
     batch: str = ""
+    settled: bool = False
 
     @property
     def seconds(self) -> int:
         """How long it may still be taken back."""
         return max(0, ceil((self.until - timezone.now()).total_seconds()))
+
+    @property
+    def kept(self) -> int:
+        """How long it is still spoken of, in seconds."""
+        until = self.until + AFTER if self.settled else self.until
+        return max(0, ceil((until - timezone.now()).total_seconds()))
 
 
 def leave(request: Request, toast: Toast | None) -> None:
@@ -37,7 +46,7 @@ def leave(request: Request, toast: Toast | None) -> None:
 
 def current(request: Request) -> Toast | None:
     toast = request.toast if hasattr(request, "toast") else _read(request)
-    return toast if toast and toast.seconds else None
+    return toast if toast and toast.kept else None
 
 
 def sent(request: Request, response: HttpResponse) -> HttpResponse:
@@ -45,10 +54,10 @@ def sent(request: Request, response: HttpResponse) -> HttpResponse:
     if toast is None:
         response.delete_cookie(COOKIE, samesite="Lax")
         return response
-    kept = {"what": toast.what, "until": toast.until.isoformat(), "decision": toast.decision, "batch": toast.batch}
+    kept = {**asdict(toast), "until": toast.until.isoformat()}
     value = signing.dumps(kept, salt=_salt(request), compress=True)
     secure = settings.SESSION_COOKIE_SECURE
-    response.set_cookie(COOKIE, value, toast.seconds, httponly=True, samesite="Lax", secure=secure)
+    response.set_cookie(COOKIE, value, toast.kept, httponly=True, samesite="Lax", secure=secure)
     return response
 
 

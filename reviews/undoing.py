@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404
+from django.utils.dateparse import parse_datetime
 
 from audit.log import SYSTEM, database_now, person
 from orchestrator import endings, engine, permissions, transitions
@@ -15,38 +16,42 @@ from .errors import NotAllowed, TooLate
 from .judgements import judge_as
 from .models import Draft, Review
 from .opening import open_again, told
+from .policies import SIGNED
 from .transitions import move_reviews
 
 SETTLED = (Review.Status.APPROVED, Review.Status.REJECTED, Review.Status.REROUTED)
 
 
 def undo(*, decision_id: UUID, actor: Any) -> dict[str, Any]:
-    """Takes a settled answer back: its effects are void, the round is recalled and a new one opens with the case as it
-    was. {"decision", "review_status", "run_status", "review"}. NotAllowed for others than those who signed it;
-    TooLate after the window, or once a worker has taken it up."""
+    """Takes an answer back: its effects are void, the round is over and a new one opens with the case as it was, in
+    which nobody has signed. An answer that others have yet to sign as well is named by its own id.
+    {"decision", "review_status", "run_status", "review"}. NotAllowed for others than those who signed it; TooLate after
+    the window, once somebody has signed after it, or once a worker has taken it up."""
+    review_id = round_of(decision_id)
+    with refusals_recorded(review_id, actor, "undo"):
+        return _undo(review_id, str(decision_id), actor)
+
+
+def round_of(decision_id: UUID) -> UUID:
+    """The round that was answered; Http404 where nothing of this id was."""
     decision = Decision.objects.filter(pk=decision_id, actor_kind=Decision.ActorKind.PERSON).first()
-    review = Review.objects.filter(pk=decision.output.get("review")).first() if decision else None
-    if review is None:
+    if decision is not None:
+        found = Review.objects.filter(pk=decision.output.get("review"))
+    else:
+        found = Review.objects.filter(approvals__pk=decision_id, approvals__verdict__in=SIGNED)
+    review_id = found.values_list("pk", flat=True).first()
+    if review_id is None:
         raise Http404(f"no answer {decision_id}")
-    with refusals_recorded(review.pk, actor, "undo"):
-        return _undo(review.pk, decision, actor)
+    return review_id
 
 
-def _undo(review_id: UUID, decision: Decision, actor: Any) -> dict[str, Any]:
+def _undo(review_id: UUID, answered: str, actor: Any) -> dict[str, Any]:
     review, user, now = locked(review_id), current_account(actor), database_now()
     _permit(user, review)
-    settled = review.status in SETTLED and review.answer.get("decision") == str(decision.pk)
-    if not settled or review.undo_until is None or now >= review.undo_until:
-        raise TooLate
-    if not engine.unresume(task_id=review.task_id):
-        raise TooLate("The run has gone on with this answer already.")
-    void_effects(review, now, why="the approval was taken back")
-    move_reviews([review.pk], [review.status], Review.Status.RECALLED)
-    output = {"recalls": str(decision.pk), "review": str(review.pk)}
-    recall = judge_as(user, review, verdict="recall", output=output, at=now)
-    told(review, "review.recalled", person(user), decision=str(recall.pk), recalls=str(decision.pk))
-    Draft.objects.filter(task=review.task_id, recorded_at__gte=review.settled_at).update(recorded_at=None)
-    review.status = Review.Status.RECALLED
+    since = _last_signature(review, answered, user, now) if review.is_live else _settled(review, answered, now)
+    recall = judge_as(user, review, verdict="recall", output={"recalls": answered, "review": str(review.pk)}, at=now)
+    told(review, "review.recalled", person(user), decision=str(recall.pk), recalls=answered)
+    Draft.objects.filter(task=review.task_id, recorded_at__gte=since).update(recorded_at=None)
     again = open_again(review, now=now)
     return {
         "decision": str(recall.pk),
@@ -54,6 +59,37 @@ def _undo(review_id: UUID, decision: Decision, actor: Any) -> dict[str, Any]:
         "run_status": str(review.run.status),
         "review": str(again.pk),
     }
+
+
+def _settled(review: Review, answered: str, now: datetime) -> datetime:
+    """Takes back what settled the round; returns when that was."""
+    settled = review.status in SETTLED and review.answer.get("decision") == answered
+    if not settled or review.undo_until is None or now >= review.undo_until:
+        raise TooLate
+    if not engine.unresume(task_id=review.task_id):
+        raise TooLate("The run has gone on with this answer already.")
+    void_effects(review, now, why="the approval was taken back")
+    _end(review, Review.Status.RECALLED)
+    return review.settled_at
+
+
+def _last_signature(review: Review, answered: str, user: Any, now: datetime) -> datetime:
+    """Takes back the newest of the signatures a round has so far: those before it were given with it to come, so the
+    round is over with it. Returns when it was given."""
+    last = review.approvals.filter(verdict__in=SIGNED).order_by("at", "id").last()
+    if last is None or str(last.pk) != answered or last.reviewer_id != user.pk:
+        raise TooLate("Somebody else has signed since.")
+    until = parse_datetime(last.response.get("undo_until") or "")
+    if until is None or now >= until:
+        raise TooLate
+    _end(review, Review.Status.STALE)
+    return last.at
+
+
+def _end(review: Review, status: str) -> None:
+    if not move_reviews([review.pk], [review.status], status):
+        raise TooLate("Somebody else was first.")
+    review.status = status
 
 
 def _permit(user: Any, review: Review) -> None:

@@ -30,6 +30,7 @@ urlpatterns = [
     path("cases/<uuid:task>/attach/", views_desk.attach, name="case-attach"),
     path("cases/<uuid:task>/reopen/", views_desk.reopen, name="case-reopen"),
     path("cases/<uuid:task>/answer/", views_case.answer, name="case-answer"),
+    path("toast/", views_case.last_act, name="toast"),
     path("decisions/<uuid:pk>/undo/", views_case.undo, name="undo"),
     path("decisions/<uuid:pk>/reversal/", views_case.reversal, name="reversal"),
     path("me/", views.me, name="me"),

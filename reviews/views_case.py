@@ -247,7 +247,8 @@ def keep_toast(request: Request, review: Review, answer: Answer, result: dict[st
     what = f"{review.number or review.title}: {VERDICTS[answer.verdict][3]}."
     until = parse_datetime(result.get("undo_until") or "")
     if until and until > timezone.now():
-        toast.leave(request, Toast(what, until, decision=result["decision"]))
+        settled = result["review_status"] not in Review.LIVE  # else others sign after it: there is nothing to reverse
+        toast.leave(request, Toast(what, until, decision=result["decision"], settled=settled))
     else:
         toast.leave(request, None)
         messages.success(request, what)
@@ -275,6 +276,13 @@ def undo(request: Request, pk: UUID) -> HttpResponse:
     messages.success(request, f"Undone. {last.what if last else ''} The case is open again.")
     task = Review.objects.values_list("task_id", flat=True).get(pk=undone["review"])
     return toast.sent(request, redirect("case", task))
+
+
+@login_required
+@require_safe
+def last_act(request: Request) -> HttpResponse:
+    """What the last act of this browser has become, for a page that stays open."""
+    return render(request, "cases/_last_act.html")
 
 
 def reversal_page(request: Request, pk: UUID, *, status: int = 200, **more: Any) -> HttpResponse:

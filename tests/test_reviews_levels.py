@@ -3,8 +3,9 @@
 import pytest
 
 from orchestrator.models import Decision, Effect, LedgerEntry
-from reviews.errors import NotAllowed, Stale
+from reviews.errors import NotAllowed, Stale, TooLate
 from reviews.models import Review
+from reviews.services import undo
 
 from .cast import OTHER_IBAN, answer, bill, cast, kinds_since, mark, open_review_of, waiting_bill, work
 
@@ -155,3 +156,38 @@ def test_a_bill_over_a_limit_alone_goes_to_a_person_for_that_alone():
     assert [reason["rule"] for reason in review.reasons] == ["over-20-000"]
     assert answer(review, everybody.clerk, reason="")["review_status"] == "approved"
     assert Review.objects.get(pk=review.pk).levels == [{"group": "", "quorum": 1, "why": "The queue's reviewers"}]
+
+
+def test_a_first_signature_is_taken_back_in_its_window_and_nobody_has_signed_the_next_round():
+    everybody = cast(quorum=2, undo_seconds=10)
+    review = waiting_bill(everybody)
+    told = answer(review, everybody.clerk)
+    assert told["undo_until"]
+    before = mark()
+    for actor in (everybody.second, everybody.cfo):
+        with pytest.raises(NotAllowed):
+            undo(decision_id=told["decision"], actor=actor)
+    undone = undo(decision_id=told["decision"], actor=everybody.clerk)
+    assert kinds_since(before) == ["decide.refused"] * 2 + ["review.recalled", "review.opened"]
+    again = open_review_of(review.run)
+    assert (str(again.pk), again.approvals.count()) == (undone["review"], 0)
+    assert answer(again, everybody.clerk, "reject")["review_status"] == "rejected"
+
+
+def test_a_signature_cannot_be_taken_back_once_somebody_has_signed_after_it():
+    everybody = cast(undo_seconds=10)
+    review = waiting_bill(everybody, amount="60000.00")
+    told = answer(review, everybody.clerk)
+    answer(review, everybody.cfo)
+    with pytest.raises(TooLate):
+        undo(decision_id=told["decision"], actor=everybody.clerk)
+    assert Review.objects.get(pk=review.pk).status == "approved"
+
+
+def test_a_first_signature_is_final_after_its_window():
+    everybody = cast(quorum=2)
+    review = waiting_bill(everybody)
+    told = answer(review, everybody.clerk)
+    assert told["undo_until"] is None
+    with pytest.raises(TooLate):
+        undo(decision_id=told["decision"], actor=everybody.clerk)

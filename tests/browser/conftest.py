@@ -10,7 +10,15 @@ from tests.cast import Cast, cast
 
 SignIn = Callable[..., Page]
 # What a browser says of a refusal, and of a connection that a test has cut.
-EXPECTED = ("status of 409", "status of 422", "ERR_FAILED", "htmx:afterRequest", "htmx:sendError")
+EXPECTED = (
+    "status of 409",
+    "status of 422",
+    "ERR_FAILED",
+    "ERR_CONNECTION_",
+    "ERR_EMPTY_RESPONSE",
+    "htmx:afterRequest",
+    "htmx:sendError",
+)
 
 
 @pytest.fixture
