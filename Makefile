@@ -37,6 +37,7 @@ bench: $(VENV)/.development services  ## The measurements, one JSON line per tar
 
 faults: $(VENV)/.development services  ## Races at barriers, then faults with real processes (LONG=1 for the long set)
 	@RACE_ROUNDS=30 TEST_DB=postgres $(BIN)/pytest $(PARALLEL) -q tests/races
+	@[ -z "$(LONG)" ] || MODEL_EXAMPLES=50 TEST_DB=postgres $(BIN)/pytest $(PARALLEL) -q tests/model
 	@LONG=$(LONG) $(BIN)/python -m tests.faults
 
 lock: $(VENV)/.development  ## Locks the requirements anew from the .in files

@@ -157,7 +157,7 @@ def record(results: Sequence[tuple[Work, Outcome]], *, keep: int = 0) -> list[Wo
     leased to the caller at once (no claim between the steps of a run). Returns those. Runs that somebody holds are
     waited for several times over: what was worked out must not wait for its lease to end."""
     tries = LOCK_TRIES
-    while True:
+    while results:
         recording, tries = Recording(results, keep=keep), tries - 1
         try:
             with transaction.atomic():
@@ -166,6 +166,7 @@ def record(results: Sequence[tuple[Work, Outcome]], *, keep: int = 0) -> list[Wo
             if recording.rows or not tries:  # past the lock it has taken results in, which counts once
                 raise
         connection.close_if_unusable_or_obsolete()
+    return []
 
 
 def drain(*, lanes: Iterable[str] = LANES, budget: float = BUDGET, more: Callable[[], None] = lambda: None) -> bool:

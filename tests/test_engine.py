@@ -181,3 +181,7 @@ def test_events_of_a_run_are_written_in_order(actor):
     work_until_idle()
     kinds = list(Event.objects.filter(run=str(run.pk)).order_by("id").values_list("kind", flat=True))
     assert kinds == ["run.started", "task.succeeded", "task.succeeded", "run.succeeded"]
+
+
+def test_recording_nothing_changes_nothing():
+    assert engine.record([]) == []

@@ -14,11 +14,18 @@ from typing import Any
 
 from django.db import connections
 
+from orchestrator import engine
 from orchestrator.errors import ServiceError
+from reviews import asking, claiming, deciding, undoing
 from reviews.errors import ReviewError
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "10"))  # of each race; `make faults` runs 30
 PATIENCE = 30.0  # seconds; only a machine that stands still needs them
+# Where an act on a run, or on a case of it, has its lock.
+LOCKED = (
+    (engine, "lock_runs", "after"),
+    *((module, "locked", "after") for module in (deciding, undoing, asking, claiming)),
+)
 BLOCKED = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'
@@ -30,12 +37,14 @@ class Meeting:
 
     def __init__(self, parties: int) -> None:
         self.parties, self.arrived, self.over = parties, set[int](), threading.Event()
+        self.passed = 0  # how often somebody came to a place of the meeting
         self.lock = threading.Lock()
 
     def arrive(self) -> None:
         """Returns when everybody is here, stands before a lock, or has left."""
         me = threading.get_ident()
         with self.lock:
+            self.passed += 1
             if me in self.arrived:
                 return
             self.arrived.add(me)
@@ -89,6 +98,7 @@ def meeting_at(monkeypatch: Any, parties: int, *places: tuple[Any, str, str]) ->
         for owner, name, when in places:
             patched.setattr(owner, name, met(getattr(owner, name), when, meeting))
         yield meeting
+    assert meeting.passed, "nobody came to the place of the meeting"
 
 
 def met(function: Callable[..., Any], when: str, meeting: Meeting) -> Callable[..., Any]:

@@ -14,12 +14,12 @@ from reviews import services as reviews
 
 from ..cast import cast, open_review_of, second_admin, work
 from ..invariants import assert_invariants
-from .meeting import meeting_at, together
+from .meeting import LOCKED, meeting_at, together
 from .test_deciding import PARALLEL, held_back, says
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FIRST_LOCKS = (
-    (engine, "lock_runs", "after"),
+    *LOCKED,
     (engine, "_apart", "after"),  # a claim has its tasks
     (engine.Recording, "_lock", "after"),
     (effects, "_may_go_out", "after"),

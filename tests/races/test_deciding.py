@@ -7,17 +7,16 @@ from django.contrib.auth import get_user_model
 
 from orchestrator import engine, grants, services
 from orchestrator.models import Effect, LedgerEntry
-from reviews import deciding
+from reviews import claiming, deciding, opening
 from reviews import services as reviews
 from reviews.errors import AlreadyDecided, Conflict, NotAllowed, Stale
 from reviews.models import Approval
 
 from ..cast import POLICY, Cast, answer, cast, open_review_of, second_admin, waiting_bill, work
 from ..invariants import assert_invariants
-from .meeting import ROUNDS, meeting_at, refused, together
+from .meeting import LOCKED, ROUNDS, meeting_at, refused, together
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LOCKED = (engine, "lock_runs", "after")
 
 
 def says(review, actor, verdict="approve", **given):
@@ -30,7 +29,7 @@ def paid(review) -> int:
     return LedgerEntry.objects.filter(key__in=review.run.effects.values("key")).count()
 
 
-def meet(monkeypatch, *acts, at=(LOCKED,)):
+def meet(monkeypatch, *acts, at=LOCKED):
     with meeting_at(monkeypatch, len(acts), *at) as meeting:
         return together(meeting, *acts)
 
@@ -81,6 +80,24 @@ def test_the_two_signatures_of_a_quorum_given_at_once_are_both_counted(monkeypat
     everybody = cast(quorum=2)
     assert all(second_signature_counts(everybody, monkeypatch) for _ in range(ROUNDS))
     assert_invariants()
+
+
+@pytest.mark.breaks_invariants
+def test_without_the_lock_of_the_run_they_are_counted_apart(monkeypatch):
+    """The checker above is seen to speak, every time: both stand inside, and each has seen no other signature."""
+    everybody = cast(quorum=2)
+    for module, name in ((claiming, "_locked_run"), (opening, "_locked_review")):
+        monkeypatch.setattr(module, name, unlocked(getattr(module, name)))
+    assert not any(second_signature_counts(everybody, monkeypatch) for _ in range(ROUNDS))
+
+
+def unlocked(rows):
+    def without(**keys):
+        found = rows(**keys)
+        found.query.select_for_update = False
+        return found
+
+    return without
 
 
 def test_an_answer_and_the_recall_of_the_one_before_never_both_hold(monkeypatch):
@@ -135,7 +152,7 @@ def test_a_case_that_changes_while_it_is_answered_is_decided_as_shown_or_shown_a
             monkeypatch,
             says(review, everybody.clerk),
             lambda results=results: engine.record(results),
-            at=(LOCKED, (engine.Recording, "_lock", "after")),
+            at=(*LOCKED, (engine.Recording, "_lock", "after")),
         )
         stale = isinstance(found[0], Stale)
         ways[stale] += 1

@@ -14,10 +14,9 @@ from reviews.errors import TooLate
 
 from ..cast import WORKFLOW, answer, cast, second_admin, waiting_bill, work
 from ..invariants import assert_invariants
-from .meeting import ROUNDS, meeting_at, together
+from .meeting import LOCKED, ROUNDS, meeting_at, together
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LOCKED = (engine, "lock_runs", "after")
 GRANTING = (effects, "_may_go_out", "after")
 
 
@@ -49,7 +48,7 @@ def test_a_run_that_is_cancelled_while_its_payment_is_granted_is_not_paid_or_pai
         held = about_to_pay(review, everybody.clerk)
         cancel = lambda run=review.run: services.cancel_run(run_id=run.pk, actor=everybody.admin, reason="no")  # noqa: E731
         acts = (cancel, carry_out(held)) if number % 2 else (carry_out(held), cancel)
-        with meeting_at(monkeypatch, 2, LOCKED, GRANTING) as meeting:
+        with meeting_at(monkeypatch, 2, *LOCKED, GRANTING) as meeting:
             found = together(meeting, *acts)
         work()
         review.run.refresh_from_db()
@@ -71,7 +70,7 @@ def test_an_answer_that_is_taken_back_while_a_worker_takes_it_up_is_recalled_or_
         review = waiting_bill(everybody)
         told = answer(review, everybody.clerk)
         review.run.tasks.filter(status="ready").update(ready_at=review.opened_at)
-        with meeting_at(monkeypatch, 2, LOCKED, (engine, "claim", "before")) as meeting:
+        with meeting_at(monkeypatch, 2, *LOCKED, (engine, "claim", "before")) as meeting:
             found = together(
                 meeting,
                 lambda told=told: reviews.undo(decision_id=told["decision"], actor=everybody.clerk),
