@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from .kinds import KINDS
 
@@ -62,4 +63,7 @@ def parse_instant(text: str, *, field: str, end: bool = False) -> datetime:
 def grouped_kinds() -> Iterable[tuple[str, list[tuple[str, str]]]]:
     """The kinds under their nouns, the whole noun first: choices of a select."""
     for noun in NOUNS:
-        yield noun.capitalize(), [(noun, f"All of {noun}"), *((kind, KINDS[kind]) for kind in kinds_of(noun))]
+        yield (
+            noun.capitalize(),
+            [(noun, gettext("All of %(noun)s") % {"noun": noun}), *((kind, KINDS[kind]) for kind in kinds_of(noun))],
+        )

@@ -1,19 +1,20 @@
 """The filters of the trail as a form."""
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from .filters import Filters, after, first_instant, grouped_kinds, kinds_of
 
 
 class FilterForm(forms.Form):
-    q = forms.CharField(label="Record, case or run", required=False, max_length=200, widget=forms.SearchInput)
-    since = forms.DateField(label="From", required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
-    until = forms.DateField(label="To", required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
-    kind = forms.ChoiceField(label="What happened", required=False, choices=[("", "Anything"), *grouped_kinds()])
-    actor = forms.CharField(label="By (name or account)", required=False, max_length=200)
-    workflow = forms.CharField(label="Workflow", required=False, max_length=80)
-    queue = forms.CharField(label="Queue", required=False, max_length=80)
-    run = forms.CharField(label="Run", required=False, max_length=36)
+    q = forms.CharField(label=_("Record, case or run"), required=False, max_length=200, widget=forms.SearchInput)
+    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
+    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
+    kind = forms.ChoiceField(label=_("What happened"), required=False, choices=[("", _("Anything")), *grouped_kinds()])
+    actor = forms.CharField(label=_("By (name or account)"), required=False, max_length=200)
+    workflow = forms.CharField(label=_("Workflow"), required=False, max_length=80)
+    queue = forms.CharField(label=_("Queue"), required=False, max_length=80)
+    run = forms.CharField(label=_("Run"), required=False, max_length=36)
 
     def __init__(self, data: dict[str, str]) -> None:
         super().__init__(data, auto_id="f-%s", label_suffix="")

@@ -9,6 +9,8 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.middleware import HtmxDetails
@@ -39,7 +41,11 @@ class Page:
 
     @property
     def total_text(self) -> str:
-        return f"More than {COUNT_LIMIT:,}" if self.capped else f"{self.total:,}"
+        return (
+            gettext("More than %(count_limit)s") % {"count_limit": number_format(COUNT_LIMIT, force_grouping=True)}
+            if self.capped
+            else number_format(self.total, force_grouping=True)
+        )
 
 
 @login_required
@@ -78,7 +84,9 @@ def export(request: HttpRequest) -> HttpResponseBase:
     """The filtered trail as a file. The filters are those of the page's URL; the format is the button pressed."""
     form, name = FilterForm(request.GET), request.POST.get("format") or request.GET.get("format", "")
     if name not in FORMATS:
-        return refusal(f"format: {name!r}; expected one of {', '.join(FORMATS)}")
+        return refusal(
+            gettext("format: %(name)r; expected one of %(formats)s") % {"name": name, "formats": ", ".join(FORMATS)}
+        )
     if not form.is_valid():
         return refusal(form.errors.as_text())
     filters = form.filters()

@@ -7,11 +7,14 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext
+
+from orchestrator.words import later as _
 
 from .models import Hold, Run, Workflow
 
 MOST_FILES = 200  # that the start form takes at once
-RUN_STATES = [("", "Any state"), ("open", "Not ended"), *Run.Status.choices]
+RUN_STATES = [("", _("Any state")), ("open", _("Not ended")), *Run.Status.choices]
 
 
 class RunFilter(forms.Form):
@@ -19,7 +22,7 @@ class RunFilter(forms.Form):
 
     status = forms.ChoiceField(choices=RUN_STATES, required=False, label="State")
     workflow = forms.ModelChoiceField(
-        Workflow.objects.all(), required=False, empty_label="All workflows", to_field_name="name"
+        Workflow.objects.all(), required=False, empty_label=_("All workflows"), to_field_name="name"
     )
     subject = forms.CharField(max_length=100, required=False, label="Subject")
     handed_in = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -42,9 +45,12 @@ class HoldForm(ReasonForm):
         found = super().clean() or {}
         everything = found.get("scope") == Hold.Scope.ALL
         if everything and found.get("value"):
-            self.add_error("value", f"{found['value']!r}: expected nothing here, since every effect is stopped.")
+            self.add_error(
+                "value",
+                gettext("%(value)r: expected nothing here, since every effect is stopped.") % {"value": found["value"]},
+            )
         if not everything and not found.get("value"):
-            self.add_error("value", "empty: expected the name of what is to be stopped.")
+            self.add_error("value", gettext("empty: expected the name of what is to be stopped."))
         return found
 
 
@@ -53,9 +59,9 @@ class IncidentForm(ReasonForm):
 
     def __init__(self, *args: Any, resolutions: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["resolution"] = forms.ChoiceField(label="What to do", choices=resolutions)
+        self.fields["resolution"] = forms.ChoiceField(label=gettext("What to do"), choices=resolutions)
         if "confirmed" in dict(resolutions):
-            self.fields["ref"] = forms.CharField(label="Reference outside, where it was done", required=False)
+            self.fields["ref"] = forms.CharField(label=gettext("Reference outside, where it was done"), required=False)
         self.order_fields(["resolution", "ref", "reason"])
 
 
@@ -71,7 +77,9 @@ class JsonField(forms.CharField):
         try:
             return json.loads(text)
         except ValueError as error:
-            raise forms.ValidationError(f"no JSON ({error}); expected a list or an object.") from error
+            raise forms.ValidationError(
+                gettext("no JSON (%(error)s); expected a list or an object.") % {"error": error}
+            ) from error
 
 
 class MoneyField(JsonField):
@@ -97,7 +105,10 @@ class SeveralFilesField(forms.FileField):
     def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
         given = data if isinstance(data, list | tuple) else [data]
         if len(given) > MOST_FILES:
-            raise forms.ValidationError(f"{len(given)} files: expected at most {MOST_FILES} at once.")
+            raise forms.ValidationError(
+                gettext("%(n)s files: expected at most %(most_files)s at once.")
+                % {"n": len(given), "most_files": MOST_FILES}
+            )
         return [found for found in (super(SeveralFilesField, self).clean(one, initial) for one in given) if found]
 
 
@@ -113,7 +124,9 @@ class StartForm(forms.Form):
         if len(files := self._files()) == 1:
             name = files.pop()
             single = self.fields[name]
-            helped = single.help_text or f"Several files start several runs, at most {MOST_FILES} at once."
+            helped = single.help_text or gettext(
+                "Several files start several runs, at most %(most_files)s at once."
+            ) % {"most_files": MOST_FILES}
             self.fields[name] = SeveralFilesField(
                 label=single.label, required=single.required, help_text=helped, max_length=255
             )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.utils.translation import gettext
 
 from audit.ids import uuid7
 from audit.log import database_now, person
@@ -40,7 +41,15 @@ def named_person(target: str) -> Any:
     kind, _, name = target.partition(":")
     found = get_user_model().objects.filter(username=name, is_active=True).first() if kind == "user" else None
     if found is None or permissions.is_agent(found):
-        raise Invalid([("target", f"target: {target!r} is nobody; expected user:NAME of a person with an account")])
+        raise Invalid(
+            [
+                (
+                    "target",
+                    gettext("target: %(target)r is nobody; expected user:NAME of a person with an account")
+                    % {"target": target},
+                )
+            ]
+        )
     return found
 
 
@@ -55,15 +64,23 @@ def bounded(act: "Act") -> None:
     """A case does not go round for ever: the same kind of answer is given as often as rounds are allowed."""
     verdict, most = act.answer.verdict, act.review.queue.policy.max_rounds
     if Approval.objects.filter(review__task=act.review.task_id, verdict=verdict).count() >= most:
-        done = {"ask": "asked about", "delegate": "handed over"}[verdict]
-        raise Invalid([("target", f"{act.answer.target}: this case was {done} {most} times, as often as it may be.")])
+        done = {"ask": gettext("asked about"), "delegate": gettext("handed over")}[verdict]
+        raise Invalid(
+            [
+                (
+                    "target",
+                    gettext("%(target)s: this case was %(done)s %(most)s times, as often as it may be.")
+                    % {"target": act.answer.target, "done": done, "most": most},
+                )
+            ]
+        )
 
 
 def ask(act: "Act") -> dict[str, Any]:
     """The clock stops until the person asked has answered; the case stays decidable."""
     asked = named_person(act.answer.target)
     if asked.pk == act.user.pk:
-        raise Invalid([("target", "target: you cannot ask yourself")])
+        raise Invalid([("target", gettext("target: you cannot ask yourself"))])
     if not act.answer.comment.strip():
         raise Invalid([("comment", "comment: is missing; write the question")])
     bounded(act)
@@ -78,7 +95,7 @@ def delegate(act: "Act") -> dict[str, Any]:
     """To one person, who could decide it too; what was handed over is not handed on by them."""
     to = named_person(act.answer.target)
     if to.pk == act.user.pk or act.review.delegated_to_id == act.user.pk:
-        raise Invalid([("target", "target: a case is handed over once, and to somebody else")])
+        raise Invalid([("target", gettext("target: a case is handed over once, and to somebody else"))])
     bounded(act)
     carry_corrections(act)
     until = act.now + timedelta(hours=act.answer.hours) if act.answer.hours else None
@@ -92,7 +109,14 @@ def delegate(act: "Act") -> dict[str, Any]:
 def escalate(act: "Act") -> dict[str, Any]:
     """Up to the queue this one escalates to. The round goes on, signatures stay."""
     if act.review.queue.escalates_to is None:
-        raise Invalid([("target", f"The queue {act.review.queue.title} has nobody above it.")])
+        raise Invalid(
+            [
+                (
+                    "target",
+                    gettext("The queue %(queue_title)s has nobody above it.") % {"queue_title": act.review.queue.title},
+                )
+            ]
+        )
     carry_corrections(act)
     move_up(act.review, act.now)
     told(act.review, "review.escalated", act.actor, **act.said())
@@ -103,13 +127,13 @@ def answer(*, review_id: UUID, actor: Any, text: str) -> Approval:
     """The person asked says what they know. The time the question was open does not count against the case, which goes
     back to whoever asked. NotAllowed, Conflict, Invalid."""
     if not text.strip() or len(text) > 4000:
-        raise Invalid([("text", "text: expected an answer of at most 4000 characters")])
+        raise Invalid([("text", gettext("text: expected an answer of at most 4000 characters"))])
     with refusals_recorded(review_id, actor, ANSWER):
         review, user, now = locked(review_id), current_account(actor), database_now()
         if not review.is_live or review.asked_id is None:
-            raise Conflict("There is no open question on this case any more.")
+            raise Conflict(gettext("There is no open question on this case any more."))
         if not permissions.may(user, ANSWER, review):
-            raise NotAllowed("asked", "Somebody else was asked.")
+            raise NotAllowed("asked", gettext("Somebody else was asked."))
         question = review.approvals.filter(verdict="ask").last()
         due = review.due_at + (now - question.at)
         back = {"delegated_to": question.reviewer, "delegated_until": now + FIRST}

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404
+from django.utils.translation import gettext
 
 from . import policies
 from .deciding import decide
@@ -32,7 +33,9 @@ class Pick:
 
     @property
     def name(self) -> str:
-        return self.review.number or self.review.title if self.review else f"Case {self.task}"
+        return (
+            self.review.number or self.review.title if self.review else gettext("Case %(task)s") % {"task": self.task}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,14 @@ class Outcome:
 def picked(actor: Any, marks: Sequence[str]) -> list[Pick]:
     """From `task.digest`, each once. One the person may not see is there without its review. Invalid."""
     if not 1 <= len(set(marks)) <= MOST:
-        raise Invalid([("case", f"case: {len(set(marks))} are selected; expected 1 to {MOST}")])
+        raise Invalid(
+            [
+                (
+                    "case",
+                    gettext("case: %(n)s are selected; expected 1 to %(most)s") % {"n": len(set(marks)), "most": MOST},
+                )
+            ]
+        )
     return [_pick(actor, mark) for mark in dict.fromkeys(marks)]
 
 
@@ -67,7 +77,9 @@ def _pick(actor: Any, mark: str) -> Pick:
     try:
         key = UUID(task)
     except ValueError:
-        raise Invalid([("case", f"case: {mark[:40]!r}; expected the id of a case")]) from None
+        raise Invalid(
+            [("case", gettext("case: %(value)r; expected the id of a case") % {"value": mark[:40]})]
+        ) from None
     try:
         return Pick(key, digest, newest_review(actor, key))
     except Http404:
@@ -79,9 +91,12 @@ def obstacles(picks: Sequence[Pick]) -> list[str]:
     found = []
     for pick in picks:
         if pick.review and pick.review.packet["differences"]:
-            found.append(f"{pick.name} has differences: look at it by itself.")
+            found.append(gettext("%(pick_name)s has differences: look at it by itself.") % {"pick_name": pick.name})
         elif pick.review and not pick.review.queue.policy.bulk_approve:
-            found.append(f"{pick.name}: cases of {pick.review.queue} are approved one by one.")
+            found.append(
+                gettext("%(pick_name)s: cases of %(queue)s are approved one by one.")
+                % {"pick_name": pick.name, "queue": pick.review.queue}
+            )
     return found
 
 
@@ -89,7 +104,9 @@ def act_on(*, picks: Sequence[Pick], actor: Any, batch: UUID, given: Given) -> l
     """Does it to each; what is refused for one is done for the others. Sending the same batch again does nothing twice.
     Invalid, before anything is done, where they cannot be approved together or nothing of the kind can be done."""
     if given.act not in ACTS:
-        raise Invalid([("act", f"act: {given.act!r}; expected one of {', '.join(ACTS)}")])
+        raise Invalid(
+            [("act", gettext("act: %(act)r; expected one of %(acts)s") % {"act": given.act, "acts": ", ".join(ACTS)})]
+        )
     if given.act == policies.APPROVE and (why := obstacles(picks)):
         raise Invalid([("case", words) for words in why])
     return [_outcome(pick, lambda pick=pick: _do(pick, actor, batch, given)) for pick in picks]  # type: ignore[misc]
@@ -97,7 +114,7 @@ def act_on(*, picks: Sequence[Pick], actor: Any, batch: UUID, given: Given) -> l
 
 def _outcome(pick: Pick, do: Callable[[], dict[str, Any]]) -> Outcome:
     if pick.review is None:
-        return Outcome(pick.name, "There is no such case, or it is not yours.")
+        return Outcome(pick.name, gettext("There is no such case, or it is not yours."))
     try:
         return Outcome(pick.name, undo_until=do().get("undo_until"))
     except ReviewError as error:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext
 
 from orchestrator import taking_back
 from orchestrator.models import Decision, Run
@@ -193,16 +194,19 @@ class CasePage:
         """Why this person cannot decide it, in words."""
         review = self.review
         if not review.is_live:
-            return f"This case is {review.get_status_display()}."
+            return gettext("This case is %(status)s.") % {"status": review.get_status_display()}
         if self.held_by:
-            return f"{self.held_by} is working on it until {timezone.localtime(review.claimed_until):%H:%M}."
+            return gettext("%(held_by)s is working on it until %(claimed_until)s.") % {
+                "held_by": self.held_by,
+                "claimed_until": f"{timezone.localtime(review.claimed_until):%H:%M}",
+            }
         if self.user.pk in self.panel.signed_by:
-            return "You have answered it in this round. Somebody else answers now."
+            return gettext("You have answered it in this round. Somebody else answers now.")
         if taking_back.reverses(review.run) and had_a_part(self.user, review):
-            return "You had a part in the decision that is to be reversed. Another person looks at it."
+            return gettext("You had a part in the decision that is to be reversed. Another person looks at it.")
         if review.run.started_by_id == self.user.pk:
-            return "Whoever asked for this may not decide it. You may read everything."
-        return "You may read this case, and not decide it."
+            return gettext("Whoever asked for this may not decide it. You may read everything.")
+        return gettext("You may read this case, and not decide it.")
 
     @cached_property
     def consequence(self) -> Consequence:

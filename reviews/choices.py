@@ -6,10 +6,12 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import BooleanField, ExpressionWrapper, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.utils.translation import gettext
 
 from orchestrator.models import Workflow
 from orchestrator.permissions import holding
 from orchestrator.pinned import definition_of
+from orchestrator.words import later as _
 
 from . import policies
 from .answer import Answer
@@ -19,22 +21,22 @@ from .reasons import codes_of
 from .settling import misfit_in, sent_after
 
 VERDICTS = {  # verdict: key, icon, words on the button, words for the record
-    policies.APPROVE: ("a", "check", "Approve", "approved"),
-    policies.REJECT: ("r", "x", "Reject", "rejected"),
-    policies.REROUTE: ("t", "route", "Reroute", "rerouted"),
-    policies.ASK: ("i", "ask", "Ask", "question asked"),
-    policies.DELEGATE: ("d", "handoff", "Delegate", "handed over"),
-    policies.ESCALATE: ("e", "up", "Escalate", "escalated"),
+    policies.APPROVE: ("a", "check", _("Approve"), _("approved")),
+    policies.REJECT: ("r", "x", _("Reject"), _("rejected")),
+    policies.REROUTE: ("t", "route", _("Reroute"), _("rerouted")),
+    policies.ASK: ("i", "ask", _("Ask"), _("question asked")),
+    policies.DELEGATE: ("d", "handoff", _("Delegate"), _("handed over")),
+    policies.ESCALATE: ("e", "up", _("Escalate"), _("escalated")),
 }
 COMMENTS = {
-    policies.APPROVE: "Anything to note?",
-    policies.REJECT: "What should the sender know?",
-    policies.REROUTE: "What should be done there?",
-    policies.ASK: "Your question",
-    policies.DELEGATE: "What should they know?",
-    policies.ESCALATE: "Why should somebody else look?",
+    policies.APPROVE: _("Anything to note?"),
+    policies.REJECT: _("What should the sender know?"),
+    policies.REROUTE: _("What should be done there?"),
+    policies.ASK: _("Your question"),
+    policies.DELEGATE: _("What should they know?"),
+    policies.ESCALATE: _("Why should somebody else look?"),
 }
-HOURS = ((4, "4 hours"), (24, "a day"), (72, "3 days"), (168, "a week"))
+HOURS = ((4, _("4 hours")), (24, _("a day")), (72, _("3 days")), (168, _("a week")))
 USUAL_HOURS = "24"
 
 
@@ -127,9 +129,9 @@ def steps_before(review: Review) -> list[Target]:
     others = {step.name for step in definition.steps.values() if step.kind == "effect"} - own
     sent = sent_after(review.run) if others else set()
     steps = [step for name, step in definition.steps.items() if name in before & answered and step.kind == "agent"]
-    goes_on = "The run continues there, with your corrections, and comes back to this team."
+    goes_on = gettext("The run continues there, with your corrections, and comes back to this team.")
     return [
-        Target(f"step:{step.name}", f"Step: {step.title or step.name}, once more", goes_on)
+        Target(f"step:{step.name}", gettext("Step: %(value)s, once more") % {"value": step.title or step.name}, goes_on)
         for step in steps
         if not sent & set(definition.descendants(step.name))
     ]
@@ -138,7 +140,11 @@ def steps_before(review: Review) -> list[Target]:
 def other_queues(review: Review, queues: Sequence[Queue] | None) -> list[Target]:
     found = Queue.objects.all() if queues is None else queues
     return [
-        Target(f"queue:{queue.name}", f"Team: {queue.title}", f"It waits at this step until {queue.title} answer.")
+        Target(
+            f"queue:{queue.name}",
+            gettext("Team: %(queue_title)s") % {"queue_title": queue.title},
+            gettext("It waits at this step until %(queue_title)s answer.") % {"queue_title": queue.title},
+        )
         for queue in found
         if queue.pk != review.queue_id
     ]
@@ -149,7 +155,11 @@ def other_workflows(review: Review) -> list[Target]:
     run = review.run
     rows = Workflow.objects.filter(is_active=True, current__isnull=False).exclude(pk=run.version.workflow_id)
     return [
-        Target(f"workflow:{row.name}", f"Workflow: {row.title or row.name}", "This run ends; a new one begins there.")
+        Target(
+            f"workflow:{row.name}",
+            gettext("Workflow: %(value)s") % {"value": row.title or row.name},
+            gettext("This run ends; a new one begins there."),
+        )
         for row in rows.order_by("name")
         if not misfit_in(row, run)
     ]
@@ -160,8 +170,12 @@ def person(found: Any, *, handing: bool) -> Target:
     words = name_of(found)
     if not handing:
         return Target(f"user:{found.get_username()}", words)
-    knows = ", knows this vendor" if found.knows else ""
-    return Target(f"user:{found.get_username()}", f"{words} ({found.open_cases} open{knows})")
+    knows = gettext(", knows this vendor") if found.knows else ""
+    return Target(
+        f"user:{found.get_username()}",
+        gettext("%(words)s (%(open_cases)s open%(knows)s)")
+        % {"words": words, "open_cases": found.open_cases, "knows": knows},
+    )
 
 
 def may_take(found: Any, review: Review) -> bool:

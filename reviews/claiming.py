@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from audit.log import SYSTEM, database_now, one_moment, person
 from orchestrator import permissions
@@ -33,7 +34,7 @@ def locked(review_id: UUID) -> Review:
     """The review with its run, both locked, in that order. Inside the caller's transaction."""
     runs = look_up(_locked_run, review=review_id)
     if not runs:
-        raise Review.DoesNotExist(f"review {review_id} does not exist")
+        raise Review.DoesNotExist(gettext("review %(review_id)s does not exist") % {"review_id": review_id})
     return reload(review_id, runs[0])
 
 
@@ -46,7 +47,7 @@ def current_account(actor: Any) -> Any:
     """The person as the database knows them now; NotAllowed for an account that is gone."""
     user = permissions.fresh(actor)
     if user is None:
-        raise NotAllowed("active", "This account does not exist any more.")
+        raise NotAllowed("active", gettext("This account does not exist any more."))
     return user
 
 
@@ -137,7 +138,9 @@ def ask_to_take_over(*, review_id: UUID, actor: Any) -> Review:
 def permit_any(standing: policies.Standing, review: Review) -> None:
     """NotAllowed unless somebody of this standing may give some answer on the review; Conflict once it has ended."""
     if not review.is_live:
-        raise Conflict(f"This case is {review.get_status_display()}; it can no longer be claimed.")
+        raise Conflict(
+            gettext("This case is %(status)s; it can no longer be claimed.") % {"status": review.get_status_display()}
+        )
     if not verdicts_of(standing, review) and (why := policies.refusal(standing, policies.APPROVE, level_of(review))):
         raise NotAllowed(*why)
 
@@ -148,7 +151,7 @@ def hand_over(*, review_id: UUID, actor: Any) -> Review:
         review, user, now = locked(review_id), current_account(actor), database_now()
         to = review.wanted_by
         if review.claimed_by_id != user.pk or to is None:
-            raise Conflict("Nobody asks for this case any more.")
+            raise Conflict(gettext("Nobody asks for this case any more."))
         permit_any(standing_of(to, review), review)
         values = {"claimed_by": to, "claimed_until": now + CLAIM, "wanted_by": None}
         move_reviews([review.pk], [Review.Status.CLAIMED], Review.Status.CLAIMED, **values)
@@ -164,9 +167,12 @@ def reassign(*, review_id: UUID, actor: Any, to: Any) -> Review:
     with refusals_recorded(review_id, actor, "reassign"):
         review, user = locked(review_id), current_account(actor)
         if not review.is_live:
-            raise Conflict(f"This case is {review.get_status_display()}; it can no longer be handed over.")
+            raise Conflict(
+                gettext("This case is %(status)s; it can no longer be handed over.")
+                % {"status": review.get_status_display()}
+            )
         if not permissions.may(user, "reassign", review):
-            raise NotAllowed("queue", "You may not hand out cases of this queue.")
+            raise NotAllowed("queue", gettext("You may not hand out cases of this queue."))
         hand_to(review, to)
         told(review, "review.delegated", person(user), to=str(to.pk))
         notify(to, "review.delegated", review.task, user)
@@ -178,7 +184,15 @@ def hand_to(review: Review, to: Any, until: datetime | None = None) -> None:
     standing = standing_of(to, review)
     objection = policies.refusal(standing, policies.ASK, level_of(review))
     if objection:
-        raise Invalid([("target", f"user:{to.get_username()} cannot take this case: {objection[1]}")])
+        raise Invalid(
+            [
+                (
+                    "target",
+                    gettext("user:%(username)s cannot take this case: %(value)s")
+                    % {"username": to.get_username(), "value": objection[1]},
+                )
+            ]
+        )
     move_reviews([review.pk], LIVE, Review.Status.OPEN, delegated_to=to, delegated_until=until)
 
 
@@ -188,7 +202,7 @@ def view(*, review: Review, actor: Any, ahead: bool = False) -> dict[str, Any]:
     database here."""
     standing = standing_of(actor, review)
     if not sees(actor, standing, review):
-        raise NotAllowed("queue", "You may not see cases of this queue.")
+        raise NotAllowed("queue", gettext("You may not see cases of this queue."))
     with transaction.atomic():
         kind = "review.loaded_ahead" if ahead else "review.viewed"
         told(review, kind, person(actor), digest=review.packet_digest)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from django.utils.translation import gettext
 from stdnum import iban
 
 from orchestrator.case import Case, PointerError, look_up
@@ -20,7 +21,14 @@ MOST = 100
 def checked(case: Case, corrections: Mapping[str, Any]) -> list[dict[str, Any]]:
     """[{"pointer", "old", "new"}]; Invalid lists every correction that cannot be made."""
     if not isinstance(corrections, Mapping) or len(corrections) > MOST:
-        raise Invalid([("corrections", f"expected an object of at most {MOST} JSON pointers with their values")])
+        raise Invalid(
+            [
+                (
+                    "corrections",
+                    gettext("expected an object of at most %(most)s JSON pointers with their values") % {"most": MOST},
+                )
+            ]
+        )
     found, errors = [], []
     for pointer, new in corrections.items():
         try:
@@ -39,13 +47,18 @@ def checked(case: Case, corrections: Mapping[str, Any]) -> list[dict[str, Any]]:
 def objection_to(pointer: str, old: Any, new: Any) -> str | None:
     """What is wrong with the new value, given the old one; None where it may stand."""
     if isinstance(old, dict | list) or isinstance(new, dict | list | float):
-        return "cannot stand here; expected a single value, amounts as text"
+        return gettext("cannot stand here; expected a single value, amounts as text")
     if old is not None and type(old) is not type(new) and not (isinstance(old, str) and new is None):
-        return f"is {type(new).__name__}; expected {type(old).__name__}, as it was"
+        return gettext("is %(found)s; expected %(was)s, as it was") % {
+            "found": type(new).__name__,
+            "was": type(old).__name__,
+        }
     if not isinstance(new, str):
         return None
     if len(new) > LONGEST or not new.isprintable():
-        return f"cannot stand here; expected plain text of at most {LONGEST} characters"
+        return gettext("cannot stand here; expected plain text of at most %(longest)s characters") % {
+            "longest": LONGEST
+        }
     return _objection_to_text(pointer.rsplit("/", 1)[-1], old, new)
 
 
@@ -53,11 +66,11 @@ def _objection_to_text(name: str, old: Any, new: str) -> str | None:
     """By what the old value looks like; where there was none, by the name of the field."""
     shape = old or ""
     if IBAN.fullmatch(shape) or name == "iban":
-        return None if iban.is_valid(new) else "is no IBAN; its check digits do not fit"
+        return None if iban.is_valid(new) else gettext("is no IBAN; its check digits do not fit")
     if _is_date(shape) or (not shape and name.endswith("date")):
-        return None if _is_date(new) else "is no date; expected one like 2026-01-31"
+        return None if _is_date(new) else gettext("is no date; expected one like 2026-01-31")
     if DECIMAL.fullmatch(shape):
-        return None if DECIMAL.fullmatch(new) else "is no amount; expected one like 1234.50"
+        return None if DECIMAL.fullmatch(new) else gettext("is no amount; expected one like 1234.50")
     return None
 
 

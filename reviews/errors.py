@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext
+
 
 class ReviewError(Exception):
     """Base of everything a reviewer may be told instead of "done"."""
@@ -21,7 +23,7 @@ class NotAllowed(ReviewError):
     code, status = "not_allowed", 403
 
     def __init__(self, rule: str, words: str):
-        super().__init__(words)
+        super().__init__(gettext(words))
         self.rule = rule
 
     def as_json(self) -> dict[str, Any]:
@@ -45,7 +47,11 @@ class TooFast(NotAllowed):
     code, status = "too_many_requests", 429
 
     def __init__(self, most: int):
-        super().__init__("pace", f"You have given {most} answers within a minute; nothing was recorded. Wait a moment.")
+        super().__init__(
+            "pace",
+            gettext("You have given %(most)s answers within a minute; nothing was recorded. Wait a moment.")
+            % {"most": most},
+        )
 
 
 class Conflict(ReviewError):
@@ -61,7 +67,9 @@ class Stale(Conflict):
     code = "stale"
 
     def __init__(self, difference: Sequence[Mapping[str, Any]], review: str = ""):
-        super().__init__("The case has changed since it was opened; nothing was recorded. Look at what changed.")
+        super().__init__(
+            gettext("The case has changed since it was opened; nothing was recorded. Look at what changed.")
+        )
         self.difference, self.review = list(difference), review
 
     def as_json(self) -> dict[str, Any]:
@@ -74,7 +82,10 @@ class OutOfTime(Conflict):
     code = "expired"
 
     def __init__(self, hours: int):
-        super().__init__(f"This case was opened more than {hours} hours ago; nothing was recorded. Open it again.")
+        super().__init__(
+            gettext("This case was opened more than %(hours)s hours ago; nothing was recorded. Open it again.")
+            % {"hours": hours}
+        )
 
 
 class AlreadyDecided(Conflict):
@@ -83,8 +94,11 @@ class AlreadyDecided(Conflict):
     code = "already_decided"
 
     def __init__(self, outcome: Mapping[str, Any]):
-        who = f" by {outcome['by']}" if outcome.get("by") else ""
-        super().__init__(f"This case is {outcome['status']}{who}; your answer was not recorded.")
+        who = gettext(" by %(by)s") % {"by": outcome["by"]} if outcome.get("by") else ""
+        super().__init__(
+            gettext("This case is %(status)s%(who)s; your answer was not recorded.")
+            % {"status": outcome["status"], "who": who}
+        )
         self.outcome = dict(outcome)
 
     def as_json(self) -> dict[str, Any]:
@@ -97,7 +111,10 @@ class Held(Conflict):
     code = "held"
 
     def __init__(self, by: str, until: datetime):
-        super().__init__(f"{by} is working on this case until {until:%H:%M %Z}; nothing was recorded.")
+        super().__init__(
+            gettext("%(by)s is working on this case until %(until)s; nothing was recorded.")
+            % {"by": by, "until": f"{until:%H:%M %Z}"}
+        )
         self.by, self.until = by, until
 
 
@@ -107,7 +124,7 @@ class NonceTaken(Conflict):
     code = "nonce_taken"
 
     def __init__(self) -> None:
-        super().__init__("nonce: this one was used before; send a new one with each new answer.")
+        super().__init__(gettext("nonce: this one was used before; send a new one with each new answer."))
 
 
 class TooLate(Conflict):
@@ -115,5 +132,5 @@ class TooLate(Conflict):
 
     code = "too_late"
 
-    def __init__(self, why: str = "The time to take this back is over."):
-        super().__init__(why)
+    def __init__(self, why: str = ""):
+        super().__init__(why or gettext("The time to take this back is over."))

@@ -8,9 +8,10 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext
 
 from orchestrator.permissions import holders
+from orchestrator.words import later as _
 
 from . import keys
 from .bulk import SNOOZE, Given, Pick
@@ -19,7 +20,7 @@ from .packet import name_of
 from .policies import REASONS, REROUTE
 from .reasons import codes_of
 
-UNDO = [(5, "5 seconds"), (10, "10 seconds"), (30, "30 seconds"), (60, "1 minute")]
+UNDO = [(5, _("5 seconds")), (10, _("10 seconds")), (30, _("30 seconds")), (60, _("1 minute"))]
 
 
 class PreferenceForm(forms.ModelForm):
@@ -28,11 +29,13 @@ class PreferenceForm(forms.ModelForm):
     undo_seconds = forms.TypedChoiceField(
         choices=UNDO,
         coerce=int,
-        label="Time to undo",
-        help_text="A queue may ask for more. The run goes on when the time is over.",
+        label=_("Time to undo"),
+        help_text=_("A queue may ask for more. The run goes on when the time is over."),
     )
     single_keys = forms.BooleanField(
-        required=False, label="Single-key shortcuts", help_text="Off: no letter key does anything outside a field."
+        required=False,
+        label=_("Single-key shortcuts"),
+        help_text=_("Off: no letter key does anything outside a field."),
     )
     auto_next = forms.BooleanField(required=False, label=_("Open the next case after a decision"))
     language = forms.ChoiceField(
@@ -42,6 +45,7 @@ class PreferenceForm(forms.ModelForm):
     class Meta:
         model = Preference
         fields = ["theme", "density", "language", "undo_seconds", "mail", "single_keys", "auto_next"]
+        labels = {"theme": _("Theme"), "density": _("Density"), "mail": _("Mail")}
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -73,7 +77,7 @@ class KeysForm(forms.Form):
 class TextForm(forms.Form):
     """An answer in words to a question asked about a case."""
 
-    text = forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 4}), label="Your answer")
+    text = forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 4}), label=_("Your answer"))
 
 
 def morning(now: datetime, days: int) -> datetime:
@@ -84,10 +88,10 @@ def morning(now: datetime, days: int) -> datetime:
 
 OWN_TIME = "at"
 SNOOZES: Mapping[str, tuple[str, Callable[[datetime], datetime]]] = {
-    "hour": ("In 1 hour", lambda now: now + timedelta(hours=1)),
-    "hours": ("In 4 hours", lambda now: now + timedelta(hours=4)),
-    "tomorrow": ("Tomorrow, 9:00", lambda now: morning(now, 1)),
-    "monday": ("Monday, 9:00", lambda now: morning(now, 7 - timezone.localtime(now).weekday())),
+    "hour": (_("In 1 hour"), lambda now: now + timedelta(hours=1)),
+    "hours": (_("In 4 hours"), lambda now: now + timedelta(hours=4)),
+    "tomorrow": (_("Tomorrow, 9:00"), lambda now: morning(now, 1)),
+    "monday": (_("Monday, 9:00"), lambda now: morning(now, 7 - timezone.localtime(now).weekday())),
 }
 
 
@@ -95,13 +99,13 @@ class SnoozeForm(forms.Form):
     """Until when a case is put aside: one of a few times, or one of the person's own."""
 
     until = forms.ChoiceField(
-        choices=[*((name, words) for name, (words, _) in SNOOZES.items()), (OWN_TIME, "At this time")],
+        choices=[*((name, words) for name, (words, _) in SNOOZES.items()), (OWN_TIME, _("At this time"))],
         initial="tomorrow",
-        label="Until",
+        label=_("Until"),
     )
     at = forms.DateTimeField(
         required=False,
-        label="Date and time",
+        label=_("Date and time"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
     )
@@ -109,7 +113,7 @@ class SnoozeForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
         if given.get("until") == OWN_TIME and not given.get("at") and "at" not in self.errors:
-            self.add_error("at", "Choose a date and time.")
+            self.add_error("at", gettext("Choose a date and time."))
         return given
 
     @property
@@ -128,11 +132,11 @@ class BulkForm(SnoozeForm):
         "ask": ("person", "comment"),
         "snooze": ("until", "at"),
     }
-    queue = forms.ModelChoiceField(Queue.objects.all(), to_field_name="name", label="To the team")
-    person = forms.ModelChoiceField(User.objects.none(), to_field_name="username", label="To")
-    reason = forms.ChoiceField(choices=REASONS[REROUTE], label="Reason")
+    queue = forms.ModelChoiceField(Queue.objects.all(), to_field_name="name", label=_("To the team"))
+    person = forms.ModelChoiceField(User.objects.none(), to_field_name="username", label=_("To"))
+    reason = forms.ChoiceField(choices=[], label=_("Reason"))
     comment = forms.CharField(
-        required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3}), label="Note for the record"
+        required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3}), label=_("Note for the record")
     )
 
     def __init__(self, act: str, picks: Sequence[Pick], actor: Any, posted: Any = None) -> None:
@@ -142,14 +146,14 @@ class BulkForm(SnoozeForm):
             del self.fields[name]
         queues = {pick.review.queue.pk: pick.review.queue for pick in picks if pick.review}
         if act == "reroute":
-            self.fields["reason"].choices = [("", "Choose a reason"), *reasons_of(queues.values())]  # type: ignore[attr-defined]
+            self.fields["reason"].choices = [("", gettext("Choose a reason")), *reasons_of(queues.values())]  # type: ignore[attr-defined]
         if act == "reroute" and len(queues) == 1:
             self.fields["queue"].queryset = Queue.objects.exclude(pk__in=queues)  # type: ignore[attr-defined]
         if "person" in self.fields:
             self.fields["person"].queryset = people_for(act, list(queues.values()), actor)  # type: ignore[attr-defined]
             self.fields["person"].label_from_instance = name_of  # type: ignore[attr-defined]
         if act == "ask":
-            self.fields["comment"].label, self.fields["comment"].required = "Question", True
+            self.fields["comment"].label, self.fields["comment"].required = gettext("Question"), True
 
     @property
     def given(self) -> Given:

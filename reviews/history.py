@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext
 
 from .findings import label
 from .lookalikes import visible
@@ -83,13 +84,13 @@ def name_of(pointer: str) -> str:
     """`/read/invoice/lines/0/unit_price` is Unit price, line 1."""
     parts = pointer.strip("/").split("/")
     line = next((int(part) + 1 for part in parts if part.isdecimal()), None)
-    return label(parts[-1]) + (f", line {line}" if line else "")
+    return label(parts[-1]) + (gettext(", line %(line)s") % {"line": line} if line else "")
 
 
 def place_of(passage: Mapping[str, Any]) -> str:
     if passage.get("page"):
-        return f"page {passage['page']}"
-    return f"line {passage['line']}" if passage.get("line") else ""
+        return gettext("page %(page)s") % {"page": passage["page"]}
+    return gettext("line %(line)s") % {"line": passage["line"]} if passage.get("line") else ""
 
 
 def sources_of(packet: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -14,8 +14,10 @@ from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Now
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from orchestrator.permissions import AUDITORS, granted_each, may
+from orchestrator.words import later as _
 
 from .models import Approval, Draft, Queue, Review, ReviewQuerySet
 from .permissions import SEES
@@ -32,13 +34,13 @@ FEW = 500  # cases found by a search that are named one by one
 MOST_IN_ALL = 20_000  # of what all queues together are counted
 DONE = "done"
 OWN_VIEWS = (
-    (MINE, "My queue"),
-    ("today", "Due today"),
-    ("blind", "Blind second review"),
-    ("asked", "Waiting for information"),
-    ("drafts", "Drafts"),
-    ("snoozed", "Snoozed"),
-    (DONE, "Done today"),
+    (MINE, _("My queue")),
+    ("today", _("Due today")),
+    ("blind", _("Blind second review")),
+    ("asked", _("Waiting for information")),
+    ("drafts", _("Drafts")),
+    ("snoozed", _("Snoozed")),
+    (DONE, _("Done today")),
 )
 
 
@@ -61,7 +63,7 @@ class Sight:
     inbox: ReviewQuerySet
 
     def title_of(self, view: str) -> str | None:
-        own = dict(OWN_VIEWS) | {ALL: "All cases"}
+        own = dict(OWN_VIEWS) | {ALL: gettext("All cases")}
         return own.get(view) or next((queue.title for queue in self.queues if queue.name == view), None)
 
     def named(self, name: str) -> Any:

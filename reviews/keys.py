@@ -3,7 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-EVERYWHERE, QUEUE, CASE = "Everywhere", "Queue", "Case"
+from django.utils.translation import gettext
+
+from orchestrator.words import later as _
+
+EVERYWHERE, QUEUE, CASE = _("Everywhere"), _("Queue"), _("Case")
 # Enter, Esc and digits keep their meaning; so does Ctrl with Enter, which records.
 FIXED = frozenset("123456789")
 
@@ -19,26 +23,26 @@ class Key:
 
 
 KEYS = (
-    Key("undo", "z", EVERYWHERE, "undo the last decision while its time lasts"),
-    Key("search", "/", EVERYWHERE, "search"),
-    Key("help", "?", EVERYWHERE, "this list"),
-    Key("next", "j", EVERYWHERE, "next row, next case"),
-    Key("previous", "k", EVERYWHERE, "previous row, previous case"),
-    Key("select", "x", QUEUE, "select the row"),
-    Key("snooze", "h", QUEUE, "snooze, in the queue or on a case"),
-    Key("new", ".", QUEUE, "show new cases; on a case, what changed"),
-    Key("approve", "a", CASE, "approve"),
-    Key("reject", "r", CASE, "reject"),
-    Key("reroute", "t", CASE, "reroute"),
-    Key("ask", "i", CASE, "ask"),
-    Key("delegate", "d", CASE, "delegate"),
-    Key("escalate", "e", CASE, "escalate"),
-    Key("next-passage", "n", CASE, "next passage in the document"),
-    Key("previous-passage", "p", CASE, "previous passage in the document; on a record of the trail, print"),
-    Key("zoom-in", "+", CASE, "larger"),
-    Key("zoom-out", "-", CASE, "smaller"),
-    Key("back", "u", CASE, "back to the queue"),
-    Key("run", "g", CASE, "open the run"),
+    Key("undo", "z", EVERYWHERE, _("undo the last decision while its time lasts")),
+    Key("search", "/", EVERYWHERE, _("search")),
+    Key("help", "?", EVERYWHERE, _("this list")),
+    Key("next", "j", EVERYWHERE, _("next row, next case")),
+    Key("previous", "k", EVERYWHERE, _("previous row, previous case")),
+    Key("select", "x", QUEUE, _("select the row")),
+    Key("snooze", "h", QUEUE, _("snooze, in the queue or on a case")),
+    Key("new", ".", QUEUE, _("show new cases; on a case, what changed")),
+    Key("approve", "a", CASE, _("approve")),
+    Key("reject", "r", CASE, _("reject")),
+    Key("reroute", "t", CASE, _("reroute")),
+    Key("ask", "i", CASE, _("ask")),
+    Key("delegate", "d", CASE, _("delegate")),
+    Key("escalate", "e", CASE, _("escalate")),
+    Key("next-passage", "n", CASE, _("next passage in the document")),
+    Key("previous-passage", "p", CASE, _("previous passage in the document; on a record of the trail, print")),
+    Key("zoom-in", "+", CASE, _("larger")),
+    Key("zoom-out", "-", CASE, _("smaller")),
+    Key("back", "u", CASE, _("back to the queue")),
+    Key("run", "g", CASE, _("open the run")),
 )
 BY_NAME: Mapping[str, Key] = {key.name: key for key in KEYS}
 
@@ -68,9 +72,9 @@ def objections(chosen: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for binding in bindings(chosen):
         name, on = binding.key.name, binding.on
         if len(on) != 1 or not on.isprintable() or on.isspace():
-            yield name, f"“{on}” is not a single character."
+            yield name, gettext("“%(on)s” is not a single character.") % {"on": on}
         elif on in FIXED:
-            yield name, f"{on} goes to a difference; choose another key."
+            yield name, gettext("%(on)s goes to a difference; choose another key.") % {"on": on}
         elif on in taken:
-            yield name, f"“{on}” is already on “{BY_NAME[taken[on]].does}”."
+            yield name, gettext("“%(on)s” is already on “%(does)s”.") % {"on": on, "does": BY_NAME[taken[on]].does}
         taken.setdefault(on, name)

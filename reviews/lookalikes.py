@@ -8,6 +8,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from django.utils.translation import gettext
+
 # Bidirectional controls, zero-width and other invisible characters, and the rest of the controls.
 HIDDEN = re.compile(
     "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"
@@ -33,15 +35,18 @@ def objections(text: str) -> list[str]:
 
 def _objections(text: str) -> Iterator[str]:
     if found := sorted({f"U+{ord(char):04X}" for char in HIDDEN.findall(text)}):
-        yield f"contains characters that cannot be seen ({', '.join(found)})"
+        yield gettext("contains characters that cannot be seen (%(found)s)") % {"found": ", ".join(found)}
     for word in WORD.findall(text):
         scripts = {script for char in word if (script := script_of(char)) in LOOKALIKE}
         if len(scripts) > 1:
-            yield f"mixes {' and '.join(sorted(name.capitalize() for name in scripts))} letters in “{visible(word)}”"
+            yield gettext("mixes %(names)s letters in “%(word)s”") % {
+                "names": " and ".join(sorted(name.capitalize() for name in scripts)),
+                "word": visible(word),
+            }
     if PILED.search(text):
-        yield "has accents piled on its letters"
+        yield gettext("has accents piled on its letters")
     if any(unicodedata.east_asian_width(char) == "F" and char.isalnum() for char in text):
-        yield "uses full-width letters or digits"
+        yield gettext("uses full-width letters or digits")
 
 
 def script_of(char: str) -> str:

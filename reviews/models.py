@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_lazy as _
 
 from audit.ids import uuid7
 from orchestrator import permissions
@@ -19,10 +20,10 @@ class ReviewPolicy(models.Model):
     """How a queue's cases are decided: how many people, how fast, and how long an answer may be taken back."""
 
     class Recommendation(models.TextChoices):
-        ALWAYS = "always", "shown at once"
-        AFTER_CHOICE = "after_choice", "shown after the choice"
-        ON_REQUEST = "on_request", "shown when asked for, or after the choice"
-        NEVER = "never", "never shown"
+        ALWAYS = "always", _("shown at once")
+        AFTER_CHOICE = "after_choice", _("shown after the choice")
+        ON_REQUEST = "on_request", _("shown when asked for, or after the choice")
+        NEVER = "never", _("never shown")
 
     name = models.SlugField(max_length=60, unique=True)
     quorum = models.PositiveSmallIntegerField(default=1, help_text="Different people who must approve at each level.")
@@ -62,10 +63,10 @@ class ReasonCode(models.Model):
     """A reason people of this policy choose from. A verdict with codes here offers these and none of the usual ones."""
 
     class Verdict(models.TextChoices):
-        APPROVE = "approve", "approve"
-        REJECT = "reject", "reject"
-        REROUTE = "reroute", "reroute"
-        ESCALATE = "escalate", "escalate"
+        APPROVE = "approve", _("approve")
+        REJECT = "reject", _("reject")
+        REROUTE = "reroute", _("reroute")
+        ESCALATE = "escalate", _("escalate")
 
     policy = models.ForeignKey(ReviewPolicy, models.CASCADE, related_name="codes")
     verdict = models.CharField(max_length=12, choices=Verdict)
@@ -125,19 +126,19 @@ class Queue(models.Model):
 
 
 class ReviewStatus(models.TextChoices):
-    OPEN = "open", "open"
-    CLAIMED = "claimed", "claimed"
-    ESCALATED = "escalated", "escalated"
-    APPROVED = "approved", "approved"
-    REJECTED = "rejected", "rejected"
-    REROUTED = "rerouted", "rerouted"
-    STALE = "stale", "out of date"
-    RECALLED = "recalled", "taken back"
-    EXPIRED = "expired", "expired"
-    WITHDRAWN = "withdrawn", "withdrawn"
+    OPEN = "open", _("open")
+    CLAIMED = "claimed", _("claimed")
+    ESCALATED = "escalated", _("escalated")
+    APPROVED = "approved", _("approved")
+    REJECTED = "rejected", _("rejected")
+    REROUTED = "rerouted", _("rerouted")
+    STALE = "stale", _("out of date")
+    RECALLED = "recalled", _("taken back")
+    EXPIRED = "expired", _("expired")
+    WITHDRAWN = "withdrawn", _("withdrawn")
 
 
-BANDS = ("Overdue", "Due within 2 hours", "Due within 24 hours", "Later")
+BANDS = (_("Overdue"), _("Due within 2 hours"), _("Due within 24 hours"), _("Later"))
 BAND_LIMITS = (timedelta(0), timedelta(hours=2), timedelta(hours=24))  # due at most so far ahead
 NO_AMOUNT = 2**62  # stands behind every amount
 LISTED = Q(band__isnull=False)
@@ -292,8 +293,8 @@ class Measured(models.Model):
     or a rule that asked for a person. `sampled` is the share of it that the quality sample drew."""
 
     class Kind(models.TextChoices):
-        FIELD = "field", "a field an agent read"
-        RULE = "rule", "a rule that asked for a person"
+        FIELD = "field", _("a field an agent read")
+        RULE = "rule", _("a rule that asked for a person")
 
     workflow = models.CharField(max_length=60)
     kind = models.CharField(max_length=5, choices=Kind)
@@ -442,18 +443,18 @@ class Preference(models.Model):
     """How a person likes to work."""
 
     class Theme(models.TextChoices):
-        SYSTEM = "system", "as the device"
-        LIGHT = "light", "light"
-        DARK = "dark", "dark"
+        SYSTEM = "system", _("as the device")
+        LIGHT = "light", _("light")
+        DARK = "dark", _("dark")
 
     class Density(models.TextChoices):
-        ROOMY = "roomy", "roomy"
-        DENSE = "dense", "dense: more rows on a page"
+        ROOMY = "roomy", _("roomy")
+        DENSE = "dense", _("dense: more rows on a page")
 
     class Mail(models.TextChoices):
-        EACH = "each", "a mail for each notice"
-        DAILY = "daily", "one mail a day"
-        NEVER = "never", "no mail"
+        EACH = "each", _("a mail for each notice")
+        DAILY = "daily", _("one mail a day")
+        NEVER = "never", _("no mail")
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="preference")
     undo_seconds = models.PositiveSmallIntegerField(default=10)

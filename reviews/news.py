@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext
 
 from orchestrator.permissions import AUDITORS
 
@@ -42,7 +43,7 @@ class Since:
         except ValueError:
             at, known = None, 0
         if at is None or at.tzinfo is None:
-            raise Unknown("since", query.get("since", ""), "a time such as 2026-11-20T14:03:00+00:00")
+            raise Unknown("since", query.get("since", ""), gettext("a time such as 2026-11-20T14:03:00+00:00"))
         return cls(at, known)
 
 

@@ -11,20 +11,21 @@ from django.urls import reverse
 
 from audit.log import database_now
 from orchestrator.models import Task
+from orchestrator.words import later as _
 
 from .models import Notice, Preference
 
 WORDS = {
-    "review.commented": "mentioned you",
-    "review.delegated": "handed you a case",
-    "review.asked": "asks you about a case",
-    "review.answered": "answered your question",
-    "review.claimed": "took over a case you held",
-    "review.released": "gave back a case handed to them",
-    "review.takeover_asked": "asks to take over a case you hold",
-    "review.reversal_asked": "asks for a decision to be reversed",
-    "review.differed": "answered differently from somebody: a third person is needed",
-    "review.overdue": "says a case you hold is overdue",
+    "review.commented": _("mentioned you"),
+    "review.delegated": _("handed you a case"),
+    "review.asked": _("asks you about a case"),
+    "review.answered": _("answered your question"),
+    "review.claimed": _("took over a case you held"),
+    "review.released": _("gave back a case handed to them"),
+    "review.takeover_asked": _("asks to take over a case you hold"),
+    "review.reversal_asked": _("asks for a decision to be reversed"),
+    "review.differed": _("answered differently from somebody: a third person is needed"),
+    "review.overdue": _("says a case you hold is overdue"),
 }
 
 

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from django.utils.translation import gettext
+
 from orchestrator.templatetags.parts import money
+from orchestrator.words import later as _
 
 from .lookalikes import objections, visible
 from .measured import Frequency
@@ -21,7 +24,7 @@ HEADINGS = {
     "id": "No",
     "name": "Description",
     "price_base_qty": "Per",
-    "unit_price": "Unit price",
+    "unit_price": _("Unit price"),
     "net_amount": "Amount",
 }
 PARTIES = (("seller", "Seller"), ("buyer", "Buyer"))
@@ -131,8 +134,8 @@ def support(item: Mapping[str, Any]) -> str:
     """What speaks for a value, in words: readings that agree, differ, or a single one."""
     readings = {name: said for name, said in item["readings"].items() if said is not None}
     if len(set(readings.values())) > 1:
-        return "readings differ"
-    return f"{len(readings)} readings agree" if len(readings) > 1 else "one reading"
+        return gettext("readings differ")
+    return gettext("%(n)s readings agree") % {"n": len(readings)} if len(readings) > 1 else gettext("one reading")
 
 
 def slug_of(name: str) -> str:
@@ -196,7 +199,13 @@ def _taxes(marks: Mapping[str, Mark]) -> list[tuple[str, Mark]]:
         part = {name: marks.get(f"{VAT}{rate}.{name}") for name in ("rate", "base", "amount")}
         if part["amount"]:
             percent = f" {part['rate'].shown}%" if part["rate"] else ""
-            found.append((f"VAT{percent}" + (f" on {part['base'].shown}" if part["base"] else ""), part["amount"]))
+            found.append(
+                (
+                    f"VAT{percent}"
+                    + (gettext(" on %(shown)s") % {"shown": part["base"].shown} if part["base"] else ""),
+                    part["amount"],
+                )
+            )
     return found
 
 
@@ -228,7 +237,10 @@ def _row(line: Mapping[str, Any], index: int, columns: Iterable[str], numbers: M
 
 
 def _cell(cell: Any, slug: str, name: str, line: Mapping[str, Any], numbers: Mapping[str, int]) -> Mark | None:
-    label = f"{HEADINGS.get(name, name.replace('_', ' ').capitalize())}, line {line['id']}"
+    label = gettext("%(name)s, line %(id)s") % {
+        "name": HEADINGS.get(name, name.replace("_", " ").capitalize()),
+        "id": line["id"],
+    }
     if isinstance(cell, str):  # the line's own id, which the packet gives as text
         return Mark(f"p-{slug}", "#vals", label, cell, cell) if cell else None
     if not _filled(cell):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, Q, TextField, Value, When
+from django.utils.translation import gettext
 
 from orchestrator.documents.amounts import squeeze
 from orchestrator.documents.layout import check_quote
@@ -117,7 +118,11 @@ def _values(packet: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[P
     for index, line in enumerate(packet["lines"]):
         for name, cell in line.items():
             if isinstance(cell, Mapping) and cell["value"] not in (None, ""):
-                label = f"{name.replace('_', ' ')}, line {line['id']}: {shown(name, cell['value'])}"
+                label = gettext("%(column)s, line %(id)s: %(name)s") % {
+                    "column": name.replace("_", " "),
+                    "id": line["id"],
+                    "name": shown(name, cell["value"]),
+                }
                 item = {**cell, "document": line.get("document")}
                 slug = f"line-{index + 1}-{slug_of(name)}"
                 yield item, slug, "#vals", label, numbers.get(cell["pointer"] or "", 0)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from .inbox import Sight
 from .models import Review
@@ -24,7 +25,8 @@ class Past:
     def why(self) -> str:
         """What the person gave as reason, in words; "" for none."""
         answer = self.review.answer
-        return answer.get("comment") or WORDS.get(answer.get("reason", ""), "")
+        words = WORDS.get(answer.get("reason", ""), "")
+        return answer.get("comment") or (gettext(words) if words else "")
 
     @property
     def corrected(self) -> int:

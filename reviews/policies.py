@@ -4,6 +4,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+
+def _(text: str) -> str:
+    """Marks a text that is stored or shown by others, who translate it where it is read."""
+    return text
+
+
 APPROVE, REJECT, REROUTE, ASK, DELEGATE, ESCALATE = VERDICTS = (
     "approve",
     "reject",
@@ -19,30 +25,30 @@ EXPLAINED = (REJECT, REROUTE, ESCALATE)  # always with a reason
 # What people choose from; `other` asks for words. Codes are stored, so they may be added to and never renamed.
 REASONS: dict[str, tuple[tuple[str, str], ...]] = {
     APPROVE: (
-        ("confirmed", "Confirmed with the vendor or requester"),
-        ("within_tolerance", "Small difference, accepted"),
-        ("terms_agreed", "Agreed in a contract or by e-mail"),
-        ("false_alarm", "The check was mistaken"),
-        ("other", "Another reason"),
+        ("confirmed", _("Confirmed with the vendor or requester")),
+        ("within_tolerance", _("Small difference, accepted")),
+        ("terms_agreed", _("Agreed in a contract or by e-mail")),
+        ("false_alarm", _("The check was mistaken")),
+        ("other", _("Another reason")),
     ),
     REJECT: (
-        ("duplicate", "Duplicate"),
-        ("not_ordered", "Not ordered or not received"),
-        ("wrong_amount", "Amount is wrong"),
-        ("suspected_fraud", "Suspected fraud"),
-        ("bad_document", "Document unreadable or incomplete"),
-        ("other", "Another reason"),
+        ("duplicate", _("Duplicate")),
+        ("not_ordered", _("Not ordered or not received")),
+        ("wrong_amount", _("Amount is wrong")),
+        ("suspected_fraud", _("Suspected fraud")),
+        ("bad_document", _("Document unreadable or incomplete")),
+        ("other", _("Another reason")),
     ),
     REROUTE: (
-        ("misread", "Something was misread"),
-        ("missing_information", "Information is missing"),
-        ("wrong_team", "Another team's case"),
-        ("other", "Another reason"),
+        ("misread", _("Something was misread")),
+        ("missing_information", _("Information is missing")),
+        ("wrong_team", _("Another team's case")),
+        ("other", _("Another reason")),
     ),
     ESCALATE: (
-        ("over_my_limit", "Over what I may decide"),
-        ("unusual", "Unusual case"),
-        ("other", "Another reason"),
+        ("over_my_limit", _("Over what I may decide")),
+        ("unusual", _("Unusual case")),
+        ("other", _("Another reason")),
     ),
 }
 
@@ -76,19 +82,19 @@ Level = Mapping[str, Any]  # {"group": name or "", "quorum": n, "why": words}
 def refusal(standing: Standing, verdict: str, level: Level) -> tuple[str, str] | None:
     """(rule, words) that keeps this person from this verdict; None where nothing does. Order: what is most certain."""
     if not standing.active:
-        return "active", "This account is switched off."
+        return "active", _("This account is switched off.")
     if standing.agent:
-        return "agent", "Agents never decide for people."
+        return "agent", _("Agents never decide for people.")
     if standing.requester:
-        return "requester", "Whoever asked for this may not decide it."
+        return "requester", _("Whoever asked for this may not decide it.")
     if standing.reversed:
-        return "four_eyes", "You had a part in the decision that is to be reversed; another person looks at it."
+        return "four_eyes", _("You had a part in the decision that is to be reversed; another person looks at it.")
     if verdict == REROUTE and not (standing.reroutes or standing.decides):
-        return "queue", "You may not send cases of this queue elsewhere."
+        return "queue", _("You may not send cases of this queue elsewhere.")
     if verdict != REROUTE and not standing.decides:
-        return "queue", "You may not decide cases of this queue."
+        return "queue", _("You may not decide cases of this queue.")
     if standing.voted and (verdict in VOTES or (verdict == REROUTE and level.get("blind"))):
-        return "four_eyes", "You have signed this round already; another person must sign now."
+        return "four_eyes", _("You have signed this round already; another person must sign now.")
     if verdict in VOTES and level["group"] and level["group"] not in standing.groups:
         return "level", f"This level is signed by somebody of the group {level['group']}."
     return None
@@ -112,16 +118,16 @@ def levels_for(
     A group that is on the ladder keeps its place there."""
     wanted = dict(reversed(asked))
     ladder = list(ladder)
-    found = [{"group": "", "quorum": quorum, "why": "The queue's reviewers"}]
+    found = [{"group": "", "quorum": quorum, "why": _("The queue's reviewers")}]
     for group, above in ladder:
         unknown = has_amount and exposure is None
         if group in wanted:
             why = wanted[group]
         elif above == 0 or unknown or (exposure is not None and exposure > above):
             why = (
-                "The amount cannot be told"
+                _("The amount cannot be told")
                 if unknown and above
-                else "The amount is above what the level before may sign"
+                else _("The amount is above what the level before may sign")
             )
         else:
             continue
@@ -149,7 +155,7 @@ def open_level(levels: Sequence[Level], votes: Collection[Vote]) -> int | None:
 
 def differing(group: str) -> dict[str, Any]:
     """Whose turn it is when two people answered differently: a third one, who sees both and whose answer holds."""
-    return {"group": group, "quorum": 1, "why": "Two people answered differently", "blind": True, "settles": True}
+    return {"group": group, "quorum": 1, "why": _("Two people answered differently"), "blind": True, "settles": True}
 
 
 def unexplained(verdict: str, *, reason: str, recommended: str, routes: Collection[str]) -> str:
@@ -158,11 +164,13 @@ def unexplained(verdict: str, *, reason: str, recommended: str, routes: Collecti
     if reason:
         return ""
     if verdict in EXPLAINED:
-        return {REJECT: "a rejection says why", REROUTE: "say why it goes there", ESCALATE: "say why others look"}[
-            verdict
-        ]
+        return {
+            REJECT: _("a rejection says why"),
+            REROUTE: _("say why it goes there"),
+            ESCALATE: _("say why others look"),
+        }[verdict]
     if verdict == APPROVE and REJECT in routes:
-        return "a rule would reject this; say why it is approved all the same"
+        return _("a rule would reject this; say why it is approved all the same")
     if verdict == APPROVE and recommended not in ("", APPROVE):
         return f"the recommendation is to {recommended}; say why you approve"
     return ""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 from orchestrator.pages import language
 
@@ -30,7 +31,15 @@ def save_view(*, actor: Any, name: str, query: str) -> SavedView:
     name = checked_name(name)
     views = SavedView.objects.filter(user=actor)
     if views.exclude(name=name).count() >= MOST_VIEWS:
-        raise Invalid([("name", f"name: {MOST_VIEWS} views are saved already; delete one first")])
+        raise Invalid(
+            [
+                (
+                    "name",
+                    gettext("name: %(most_views)s views are saved already; delete one first")
+                    % {"most_views": MOST_VIEWS},
+                )
+            ]
+        )
     try:
         wanted = Wanted.strictly(QueryDict(query).dict())
     except Unknown as error:
@@ -42,7 +51,7 @@ def rename_view(*, actor: Any, view: SavedView, name: str) -> None:
     """Invalid where another view of theirs has that name."""
     name = checked_name(name)
     if SavedView.objects.filter(user=actor, name=name).exclude(pk=view.pk).exists():
-        raise Invalid([("name", f"name: {name!r} is the name of another view of yours")])
+        raise Invalid([("name", gettext("name: %(name)r is the name of another view of yours") % {"name": name})])
     SavedView.objects.filter(pk=view.pk, user=actor).update(name=name)
 
 
@@ -53,5 +62,13 @@ def delete_view(*, actor: Any, view: SavedView) -> None:
 def checked_name(name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise Invalid([("name", f"name: {name[:LONGEST_NAME]!r}; expected 1 to {LONGEST_NAME} characters")])
+        raise Invalid(
+            [
+                (
+                    "name",
+                    gettext("name: %(value)r; expected 1 to %(longest_name)s characters")
+                    % {"value": name[:LONGEST_NAME], "longest_name": LONGEST_NAME},
+                )
+            ]
+        )
     return name

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from audit.log import database_now, person
+from orchestrator.words import later as _
 
 from . import blind
 from .claiming import CLAIM
@@ -91,29 +93,34 @@ def changes(review: Review, digest: str) -> list[str]:
         return []
     before = review.task.reviews.filter(packet_digest=digest).first()
     if before is None:
-        return ["An answer was added."]
+        return [gettext("An answer was added.")]
     return in_words(before.packet, review.packet)
 
 
 def in_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """New documents by name, and the parts of the case that are not as they were."""
     known = {item["id"] for item in before["documents"]}
-    found = [f"{item['name']} was added." for item in after["documents"] if item["id"] not in known]
+    found = [
+        gettext("%(name)s was added.") % {"name": item["name"]}
+        for item in after["documents"]
+        if item["id"] not in known
+    ]
     parts = dict.fromkeys(item["path"].split("/")[1] for item in difference(before, after))
     named = [PARTS[part] for part in parts if part in PARTS]
-    return [*found, *([f"{', '.join(named).capitalize()} changed."] if named else [])] or [
-        "The case was looked at anew."
-    ]
+    return [
+        *found,
+        *([gettext("%(parts)s changed.") % {"parts": ", ".join(named).capitalize()}] if named else []),
+    ] or [gettext("The case was looked at anew.")]
 
 
 PARTS = {
     "differences": "differences",
     "values": "values",
     "lines": "lines",
-    "reasons": "why it stopped",
-    "effects": "what would follow",
-    "amount": "the amount",
-    "approvals": "the answers so far",
+    "reasons": _("why it stopped"),
+    "effects": _("what would follow"),
+    "amount": _("the amount"),
+    "approvals": _("the answers so far"),
 }
 
 
@@ -121,5 +128,5 @@ def ending_of(review: Review) -> str:
     """Why nothing can be recorded on a round any more."""
     if review.status == Review.Status.WITHDRAWN:
         why = f": {review.run.outcome}" if review.run.outcome and review.run.outcome != "done" else ""
-        return f"This case was withdrawn{why}."
-    return f"This case is {review.get_status_display()} by now."
+        return gettext("This case was withdrawn%(why)s.") % {"why": why}
+    return gettext("This case is %(status)s by now.") % {"status": review.get_status_display()}

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from django.utils.translation import gettext
+
 from . import policies
 from .models import ReviewPolicy
 
@@ -15,10 +17,12 @@ def codes_of(policy: ReviewPolicy) -> Codes:
         offered = own.setdefault(row.verdict, [])
         if row.is_active:
             offered.append((row.code, row.words))
-    return {**policies.REASONS, **own}
+    usual = {verdict: [(code, gettext(words)) for code, words in codes] for verdict, codes in policies.REASONS.items()}
+    return {**usual, **own}
 
 
 def words_of(policy: ReviewPolicy, verdict: str, code: str) -> str:
     """A code in words; one that is no longer offered, or came over the API, as it stands."""
     known = {row.code: row.words for row in policy.codes.all() if row.verdict == verdict}
-    return {**dict(policies.REASONS.get(verdict, ())), **known}.get(code, code)
+    usual = dict(policies.REASONS.get(verdict, ()))
+    return known.get(code) or (gettext(usual[code]) if code in usual else code)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils.translation import gettext
 
 from audit.canonical import iso_utc
 from audit.ids import uuid7
@@ -50,12 +51,14 @@ def ask_for_reversal(*, decision_id: UUID, actor: Any, why: str) -> Run:
     """Starts the run in which others look at the answer, and at why it was wrong; returns it. What was done outside is
     taken back only when they approve. NotAllowed; Conflict while it can still be undone, or where it was asked."""
     if not why.strip() or len(why) > LONGEST:
-        raise Invalid([("why", f"why: expected a reason of at most {LONGEST} characters")])
+        raise Invalid(
+            [("why", gettext("why: expected a reason of at most %(longest)s characters") % {"longest": LONGEST})]
+        )
     decision, review = answered_by(decision_id)
     with refusals_recorded(review.pk, actor, "reverse"):
         review, user = locked(review.pk), current_account(actor)
         if permissions.is_agent(user) or not permissions.holds(user, "decide", review.queue):
-            raise NotAllowed("queue", "Only those who decide cases of this queue may ask for a reversal.")
+            raise NotAllowed("queue", gettext("Only those who decide cases of this queue may ask for a reversal."))
         if objection := _in_the_way(decision, review):
             raise Conflict(objection)
         run = _start(decision, review, user, why.strip())
@@ -66,17 +69,21 @@ def ask_for_reversal(*, decision_id: UUID, actor: Any, why: str) -> Run:
 def _in_the_way(decision: Decision, review: Review) -> str:
     """Why this answer cannot be reversed as things stand; empty where it can."""
     if review.status not in SETTLED:
-        return f"This answer does not stand any more: the case is {review.get_status_display()}."
+        return gettext("This answer does not stand any more: the case is %(status)s.") % {
+            "status": review.get_status_display()
+        }
     if review.undo_until is not None and database_now() < review.undo_until:
-        return "It can still be undone; whoever gave the answer takes it back."
+        return gettext("It can still be undone; whoever gave the answer takes it back.")
     if review.run.status in (Run.Status.CANCELLED, Run.Status.CANCELLING, Run.Status.FAILED):
-        return f"Nothing of it stands any more: its run is {review.run.get_status_display()}."
+        return gettext("Nothing of it stands any more: its run is %(status)s.") % {
+            "status": review.run.get_status_display()
+        }
     if decision.verdict == REROUTE and review.run.status in Run.ENDED:
-        return "The case went elsewhere; ask for a reversal of what was decided there."
+        return gettext("The case went elsewhere; ask for a reversal of what was decided there.")
     if taking_back.reverses(review.run):
-        return "A reversal is not reversed; hand the case in again."
+        return gettext("A reversal is not reversed; hand the case in again.")
     if reversals_of(decision.pk).exclude(status__in=REFUSED).exists():
-        return "A reversal of this answer was asked for already."
+        return gettext("A reversal of this answer was asked for already.")
     return ""
 
 
@@ -99,7 +106,7 @@ def _start(decision: Decision, review: Review, user: Any, why: str) -> Run:
     try:
         run, _ = runs.start_run(workflow=WORKFLOW, input=given, actor=user, documents=documents)
     except runs.ServiceError as error:
-        raise Conflict(f"No reversal can be asked for here: {error}") from None
+        raise Conflict(gettext("No reversal can be asked for here: %(error)s") % {"error": error}) from None
     return run
 
 

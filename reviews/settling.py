@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext
+
 from orchestrator import dispatch, effects, engine
 from orchestrator.case import Case
 from orchestrator.models import Decision, Effect, Run, Workflow
@@ -82,7 +84,10 @@ def _needs_met(act: "Act", proposals: Sequence[effects.Proposed]) -> None:
     explained = any(vote.reason or vote.comment for vote in [*act.votes, act.vote])
     open_ones = policies.unmet(act.built.packet["differences"], act.corrections, explained)
     errors = [
-        (f"differences.{item['id']}", f"{item['title']}: choose a value, or give a reason for approving as it is.")
+        (
+            f"differences.{item['id']}",
+            gettext("%(title)s: choose a value, or give a reason for approving as it is.") % {"title": item["title"]},
+        )
         for item in open_ones
     ]
     if not act.built.early:
@@ -111,7 +116,7 @@ def go_on_signing(act: "Act", level: int, *, shown: Sequence[Any]) -> dict[str, 
     }
     back = back_to(review)
     if not move_reviews([review.pk], [review.status], back, **values):
-        raise Conflict("Somebody else answered first; nothing was recorded.")
+        raise Conflict(gettext("Somebody else answered first; nothing was recorded."))
     told(review, "review.signed", act.actor, **act.said())
     review.status, review.level, review.packet_digest = back, level, built.digest
     if risen:
@@ -212,10 +217,26 @@ def reroute(act: "Act") -> dict[str, Any]:
     """Back to an earlier step, to another team, or out of this workflow into another."""
     kind, _, name = act.answer.target.partition(":")
     if _bound_reached(act):
-        raise Invalid([("target", f"{act.answer.target}: this case has been sent elsewhere as often as it may be.")])
+        raise Invalid(
+            [
+                (
+                    "target",
+                    gettext("%(target)s: this case has been sent elsewhere as often as it may be.")
+                    % {"target": act.answer.target},
+                )
+            ]
+        )
     routes = {"step": to_step, "queue": to_queue, "workflow": to_workflow}
     if kind not in routes:
-        raise Invalid([("target", f"target: {act.answer.target!r}; expected step:NAME, queue:NAME or workflow:NAME")])
+        raise Invalid(
+            [
+                (
+                    "target",
+                    gettext("target: %(target)r; expected step:NAME, queue:NAME or workflow:NAME")
+                    % {"target": act.answer.target},
+                )
+            ]
+        )
     return routes[kind](act, name)
 
 
@@ -229,12 +250,28 @@ def to_step(act: "Act", name: str) -> dict[str, Any]:
     definition, own = definition_of(act.run.version_id), act.review.task.step
     if name not in definition.ancestors(own):
         earlier = ", ".join(step for step in definition.steps if step in definition.ancestors(own))
-        raise Invalid([("target", f"target: step:{name} is no earlier step; expected one of {earlier}")])
+        raise Invalid(
+            [
+                (
+                    "target",
+                    gettext("target: step:%(name)s is no earlier step; expected one of %(earlier)s")
+                    % {"name": name, "earlier": earlier},
+                )
+            ]
+        )
     if not act.run.tasks.filter(step=name, status__in=("succeeded", "skipped")).exists():
-        raise Invalid([("target", f"target: step:{name} is not finished, so it cannot be repeated")])
+        raise Invalid(
+            [("target", gettext("target: step:%(name)s is not finished, so it cannot be repeated") % {"name": name})]
+        )
     if sent_after(act.run) & set(definition.descendants(name)):
         raise Invalid(
-            [("target", f"target: after step:{name} something was sent outside already; it cannot be repeated")]
+            [
+                (
+                    "target",
+                    gettext("target: after step:%(name)s something was sent outside already; it cannot be repeated")
+                    % {"name": name},
+                )
+            ]
         )
     decision = record_decision(act, policies.REROUTE)
     undo_until = settle(act, decision, Review.Status.REROUTED, "review.rerouted")
@@ -250,7 +287,7 @@ def to_queue(act: "Act", name: str) -> dict[str, Any]:
     """Another team gets the case at once; it can send it back."""
     queue = Queue.objects.select_related("policy").filter(name=name).first()
     if queue is None or queue.pk == act.review.queue_id:
-        raise Invalid([("target", f"target: queue:{name} is not another queue")])
+        raise Invalid([("target", gettext("target: queue:%(name)s is not another queue") % {"name": name})])
     decision = record_decision(act, policies.REROUTE)
     end_round(
         act.review, Review.Status.REROUTED, "review.rerouted", actor=act.actor, **act.said(), decision=str(decision.pk)
@@ -264,9 +301,11 @@ def to_workflow(act: "Act", name: str) -> dict[str, Any]:
     """This run ends; one of the other workflow begins with the same input and documents, once the undo window is
     over."""
     if name == definition_of(act.run.version_id).name:
-        raise Invalid([("target", f"target: workflow:{name} is the one it is in")])
+        raise Invalid([("target", gettext("target: workflow:%(name)s is the one it is in") % {"name": name})])
     if problem := misfit_of(act.run, name):
-        raise Invalid([("target", f"target: workflow:{name}: {problem}")])
+        raise Invalid(
+            [("target", gettext("target: workflow:%(name)s: %(problem)s") % {"name": name, "problem": problem})]
+        )
     decision = record_decision(act, policies.REROUTE)
     undo_until = settle(act, decision, Review.Status.REROUTED, "review.rerouted")
     return response(act, decision.pk, undo_until)
@@ -275,7 +314,7 @@ def to_workflow(act: "Act", name: str) -> dict[str, Any]:
 def misfit_of(run: Run, name: str) -> str:
     """Why the other workflow cannot take this run's input; empty where it can."""
     found = Workflow.objects.filter(name=name, is_active=True, current__isnull=False).first()
-    return "is not published, or switched off" if found is None else misfit_in(found, run)
+    return gettext("is not published, or switched off") if found is None else misfit_in(found, run)
 
 
 def misfit_in(workflow: Workflow, run: Run) -> str:
@@ -319,10 +358,10 @@ def settle(act: "Act", decision: Decision, status: str, kind: str) -> datetime:
     review, undo_until = act.review, undo_end(act)
     values = {"settled_at": act.now, "undo_until": undo_until, "answer": answer_of(act, decision)}
     if not move_reviews([review.pk], LIVE, status, **values):
-        raise Conflict("Somebody else answered first; nothing was recorded.")
+        raise Conflict(gettext("Somebody else answered first; nothing was recorded."))
     review.status = status
     if not engine.resume(task_id=review.task_id, ready_at=undo_until):
-        raise Conflict("The run does not wait for this answer any more; nothing was recorded.")
+        raise Conflict(gettext("The run does not wait for this answer any more; nothing was recorded."))
     told(review, kind, act.actor, **act.said(), decision=str(decision.pk), undo_until=undo_until)
     dispatch.wake_on_commit()
     return undo_until

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext
 
 from audit.log import database_now, person
 
@@ -25,12 +26,18 @@ def snooze(*, review_id: UUID, actor: User, until: datetime) -> Review:
     with refusals_recorded(review_id, actor, "snooze"):
         review, user, now = locked(review_id), current_account(actor), database_now()
         if not review.is_live:
-            raise Conflict(f"This case is {review.get_status_display()}; it can no longer be snoozed.")
+            raise Conflict(
+                gettext("This case is %(status)s; it can no longer be snoozed.")
+                % {"status": review.get_status_display()}
+            )
         if not allowed(user, review):
             permit(user, review, policies.APPROVE)
         held_by_other(review, user, now)
         if not now < until <= now + LONGEST:
-            words = f"until: {until:%d %b %Y, %H:%M %Z}; expected a time in the next {LONGEST.days} days"
+            words = gettext("until: %(until)s; expected a time in the next %(days)s days") % {
+                "until": f"{until:%d %b %Y, %H:%M %Z}",
+                "days": LONGEST.days,
+            }
             raise Invalid([("until", words)])
         wake_up(review, now)
         _put_aside(review, user, until, now)
@@ -56,7 +63,10 @@ def wake(*, review_id: UUID, actor: User) -> Review:
     with refusals_recorded(review_id, actor, "wake"):
         review, user, now = locked(review_id), current_account(actor), database_now()
         if not review.is_live:
-            raise Conflict(f"This case is {review.get_status_display()}; it is not snoozed any more.")
+            raise Conflict(
+                gettext("This case is %(status)s; it is not snoozed any more.")
+                % {"status": review.get_status_display()}
+            )
         if not allowed(user, review):
             permit(user, review, policies.APPROVE)
         if wake_up(review, now):

@@ -10,11 +10,13 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.db.models import CharField, F, TextField, Value
 from django.db.models.functions import Cast
+from django.utils.translation import gettext
 
 from audit.ids import uuid7
 from audit.log import database_now, person
 from orchestrator.documents.store import DocumentRefused, store_document
 from orchestrator.models import Document, RunDocument
+from orchestrator.words import later as _
 
 from . import blind
 from .claiming import current_account, locked, refusals_recorded
@@ -28,7 +30,7 @@ MENTION = re.compile(r"(?<![\w.@])@([\w][\w.+-]*\w|\w)")
 LONGEST = 4_000
 MOST_DOCUMENTS = 50  # of one run
 ROLE = "added"
-SPOKEN = {"ask": "asked", "answer": "answered", "delegate": "handed it over", "escalate": "escalated it"}
+SPOKEN = {"ask": _("asked"), "answer": _("answered"), "delegate": _("handed it over"), "escalate": _("escalated it")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,9 @@ def comment(*, review_id: UUID, actor: Any, text: str) -> Comment:
     """Says something about a case. Whoever is called on with @name must be one who may see it, and is told. NotAllowed,
     Invalid."""
     if not text.strip() or len(text) > LONGEST:
-        raise Invalid([("text", f"text: expected a comment of at most {LONGEST} characters")])
+        raise Invalid(
+            [("text", gettext("text: expected a comment of at most %(longest)s characters") % {"longest": LONGEST})]
+        )
     with refusals_recorded(review_id, actor, "comment"):
         review, user = locked(review_id), current_account(actor)
         may_speak(user, review)
@@ -99,7 +103,7 @@ def may_speak(user: Any, review: Review) -> None:
     standing = standing_of(user, review)
     concerned = user.pk in (review.asked_id, review.delegated_to_id, review.run.started_by_id)
     if not standing.active or standing.agent or not (standing.decides or standing.reroutes or concerned):
-        raise NotAllowed("queue", "You may read this case, and not add to it.")
+        raise NotAllowed("queue", gettext("You may read this case, and not add to it."))
 
 
 def mentioned(text: str, review: Review) -> list[Any]:
@@ -110,8 +114,14 @@ def mentioned(text: str, review: Review) -> list[Any]:
     blocked = [
         name for name in names if name in known and not sees(known[name], standing_of(known[name], review), review)
     ]
-    errors = [("text", f"text: @{name} is nobody; expected the user name of a person") for name in missing]
-    errors += [("text", f"text: @{name} may not see this case, and would be told of it in vain") for name in blocked]
+    errors = [
+        ("text", gettext("text: @%(name)s is nobody; expected the user name of a person") % {"name": name})
+        for name in missing
+    ]
+    errors += [
+        ("text", gettext("text: @%(name)s may not see this case, and would be told of it in vain") % {"name": name})
+        for name in blocked
+    ]
     if errors:
         raise Invalid(errors)
     return [known[name] for name in names]
@@ -137,9 +147,19 @@ def attach(*, review_id: UUID, actor: Any, data: bytes, name: str) -> Document:
 def may_attach(review: Review, user: Any) -> None:
     may_speak(user, review)
     if not review.is_live:
-        raise Conflict(f"This case is {review.get_status_display()}; nothing can be added to it.")
+        raise Conflict(
+            gettext("This case is %(status)s; nothing can be added to it.") % {"status": review.get_status_display()}
+        )
     if RunDocument.objects.filter(run=review.run).count() >= MOST_DOCUMENTS:
-        raise Invalid([("file", f"file: a case has at most {MOST_DOCUMENTS} documents")])
+        raise Invalid(
+            [
+                (
+                    "file",
+                    gettext("file: a case has at most %(most_documents)s documents")
+                    % {"most_documents": MOST_DOCUMENTS},
+                )
+            ]
+        )
 
 
 def stored(data: bytes, name: str, user: Any) -> Document:
@@ -149,7 +169,15 @@ def stored(data: bytes, name: str, user: Any) -> Document:
     except DocumentRefused as refused:
         raise Invalid([("file", str(refused))]) from None
     if document.state == Document.State.QUARANTINED:
-        raise Invalid([("file", f"file: {document.name} was refused: {document.reason}")])
+        raise Invalid(
+            [
+                (
+                    "file",
+                    gettext("file: %(document_name)s was refused: %(reason)s")
+                    % {"document_name": document.name, "reason": document.reason},
+                )
+            ]
+        )
     return document
 
 
@@ -158,7 +186,7 @@ def ask_to_reopen(*, review_id: UUID, actor: Any) -> Comment:
     review = Review.objects.get(pk=review_id)
     last = review.approvals.select_related("reviewer").filter(verdict=review.answer.get("verdict", "")).last()
     if last is None:
-        raise Conflict("Nobody's answer stands on this case.")
+        raise Conflict(gettext("Nobody's answer stands on this case."))
     return comment(
         review_id=review_id,
         actor=actor,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.http import Http404
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext
 
 from audit.log import SYSTEM, database_now, person
 from orchestrator import endings, engine, permissions, transitions
@@ -67,7 +68,7 @@ def _settled(review: Review, answered: str, now: datetime) -> datetime:
     if not settled or review.undo_until is None or now >= review.undo_until:
         raise TooLate
     if not engine.unresume(task_id=review.task_id):
-        raise TooLate("The run has gone on with this answer already.")
+        raise TooLate(gettext("The run has gone on with this answer already."))
     void_effects(review, now, why="the approval was taken back")
     _end(review, Review.Status.RECALLED)
     return review.settled_at
@@ -78,7 +79,7 @@ def _last_signature(review: Review, answered: str, user: Any, now: datetime) -> 
     round is over with it. Returns when it was given."""
     last = review.approvals.filter(verdict__in=SIGNED).order_by("at", "id").last()
     if last is None or str(last.pk) != answered or last.reviewer_id != user.pk:
-        raise TooLate("Somebody else has signed since.")
+        raise TooLate(gettext("Somebody else has signed since."))
     until = parse_datetime(last.response.get("undo_until") or "")
     if until is None or now >= until:
         raise TooLate
@@ -88,7 +89,7 @@ def _last_signature(review: Review, answered: str, user: Any, now: datetime) -> 
 
 def _end(review: Review, status: str) -> None:
     if not move_reviews([review.pk], [review.status], status):
-        raise TooLate("Somebody else was first.")
+        raise TooLate(gettext("Somebody else was first."))
     review.status = status
 
 
@@ -96,7 +97,7 @@ def _permit(user: Any, review: Review) -> None:
     """Whoever signed the round may take the answer back, as long as they may still decide here."""
     signed = review.approvals.filter(reviewer=user).exists()
     if not signed or permissions.is_agent(user) or not permissions.holds(user, "decide", review.queue):
-        raise NotAllowed("author", "Only those who signed this answer may take it back.")
+        raise NotAllowed("author", gettext("Only those who signed this answer may take it back."))
 
 
 def void_effects(review: Review, now: datetime, *, why: str) -> None:
@@ -106,5 +107,5 @@ def void_effects(review: Review, now: datetime, *, why: str) -> None:
             [effect.pk], [Effect.State.AUTHORISED], Effect.State.VOID, ended_at=now, error=why
         )
         if not moved:
-            raise TooLate("It has been sent already.")
+            raise TooLate(gettext("It has been sent already."))
         endings.told(review.run, "effect.voided", SYSTEM, effect=effect.key, why=why)

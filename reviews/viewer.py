@@ -6,6 +6,8 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from django.utils.translation import gettext
+
 from orchestrator.documents.amounts import squeeze
 from orchestrator.documents.page_store import Found, find_text
 from orchestrator.models import Document, DocumentPage
@@ -209,7 +211,10 @@ class Viewer:
 
     def _hits_in_lines(self) -> list[Hit]:
         found = find_text(self.lines[0], self.find)
-        return [Hit(f"l{at.line}", f"Line {at.line}", at.before, at.match, at.after) for at in found[:MAX_HITS]]
+        return [
+            Hit(f"l{at.line}", gettext("Line %(line)s") % {"line": at.line}, at.before, at.match, at.after)
+            for at in found[:MAX_HITS]
+        ]
 
     def _hits_on_pages(self) -> list[Hit]:
         document = self.document or {}
@@ -237,10 +242,15 @@ def hits_on(number: int, height: int, words: Sequence[Any], query: str, found: S
         end = start + len(wanted)
         id_ = f"hit-{number}-{count}"
         box = enclosing(words[start:end])
-        spot = Spot(id_, "#found", f"Found on page {number}", 0, number, 0, "", box=box)
+        spot = Spot(id_, "#found", gettext("Found on page %(number)s") % {"number": number}, 0, number, 0, "", box=box)
         before, match, after = (" ".join(word[0] for word in part) for part in split(words, start, end))
-        hits.append(Hit(id_, f"Page {number}", before, match, after, placed=place(spot, height)))
-    lines = [Hit(f"hit-{number}-{i}", f"Page {number}", f.before, f.match, f.after) for i, f in enumerate(found, 1)]
+        hits.append(
+            Hit(id_, gettext("Page %(number)s") % {"number": number}, before, match, after, placed=place(spot, height))
+        )
+    lines = [
+        Hit(f"hit-{number}-{i}", gettext("Page %(number)s") % {"number": number}, f.before, f.match, f.after)
+        for i, f in enumerate(found, 1)
+    ]
     return hits or lines
 
 

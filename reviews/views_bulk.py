@@ -8,11 +8,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from audit.ids import uuid7
 from orchestrator.http import Request
+from orchestrator.words import later as _
 
 from . import bulk, services, toast
 from .errors import Invalid, NotAllowed
@@ -24,10 +26,10 @@ from .why import worst_look
 
 WORDS = {
     "approve": ("Approve", "approved"),
-    "reroute": ("Reroute", "sent to another team"),
-    "delegate": ("Delegate", "handed over"),
-    "ask": ("Ask about", "asked about"),
-    "snooze": ("Snooze", "put aside"),
+    "reroute": (_("Reroute"), _("sent to another team")),
+    "delegate": (_("Delegate"), _("handed over")),
+    "ask": (_("Ask about"), _("asked about")),
+    "snooze": (_("Snooze"), _("put aside")),
 }
 
 
@@ -40,9 +42,14 @@ def choose(request: Request) -> HttpResponse:
     try:
         picks = bulk.picked(request.user, request.POST.getlist("case"))
     except Invalid as error:
-        return refused(request, "Nothing was selected", str(error), error.status)
+        return refused(request, gettext("Nothing was selected"), str(error), error.status)
     if act not in WORDS:
-        return refused(request, "Nothing was done", f"act: {act[:20]!r}; expected one of {', '.join(WORDS)}", 422)
+        return refused(
+            request,
+            gettext("Nothing was done"),
+            gettext("act: %(value)r; expected one of %(words)s") % {"value": act[:20], "words": ", ".join(WORDS)},
+            422,
+        )
     for pick in picks:
         look(request, pick)
     return ask(request, act, picks, BulkForm(act, picks, request.user))
@@ -80,11 +87,18 @@ def act(request: Request) -> HttpResponse:
         batch = UUID(request.POST.get("batch", ""))
         picks = bulk.picked(request.user, request.POST.getlist("case"))
     except Invalid as error:
-        return refused(request, "Nothing was done", str(error), error.status)
+        return refused(request, gettext("Nothing was done"), str(error), error.status)
     except ValueError:
-        return refused(request, "Nothing was done", "batch: expected the id that the page gave it", 422)
+        return refused(
+            request, gettext("Nothing was done"), gettext("batch: expected the id that the page gave it"), 422
+        )
     if name not in WORDS:
-        return refused(request, "Nothing was done", f"act: {name[:20]!r}; expected one of {', '.join(WORDS)}", 422)
+        return refused(
+            request,
+            gettext("Nothing was done"),
+            gettext("act: %(value)r; expected one of %(words)s") % {"value": name[:20], "words": ", ".join(WORDS)},
+            422,
+        )
     form = BulkForm(name, picks, request.user, request.POST)
     if not form.is_valid():
         return ask(request, name, picks, form, 422)
@@ -100,7 +114,7 @@ def report(request: Request, wanted: Wanted, outcomes: Any, past: str, batch: UU
     """Back to the list where all went well; else a page that names each case that was refused."""
     done = [outcome for outcome in outcomes if not outcome.refused]
     until = max((outcome.undo_until for outcome in done if outcome.undo_until), default=None)
-    what = f"{len(done)} case{'' if len(done) == 1 else 's'} {past}."
+    what = ngettext("%(n)s case %(past)s.", "%(n)s cases %(past)s.", len(done)) % {"n": len(done), "past": past}
     if until:
         toast.leave(request, Toast(what, datetime.fromisoformat(until), batch=str(batch)))
     elif done:
@@ -118,5 +132,7 @@ def undo(request: Request, batch: UUID) -> HttpResponse:
     toast.leave(request, None)
     outcomes = bulk.undo_all(actor=request.user, batch=batch)
     if not outcomes:
-        return refused(request, "There is nothing to undo", "Nothing of this can be taken back any more.", 409)
-    return report(request, Wanted(), outcomes, "taken back", batch)
+        return refused(
+            request, gettext("There is nothing to undo"), gettext("Nothing of this can be taken back any more."), 409
+        )
+    return report(request, Wanted(), outcomes, gettext("taken back"), batch)

@@ -11,12 +11,14 @@ from django.shortcuts import redirect, render
 from django.urls import resolve
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseLocation, trigger_client_event
 
 from orchestrator.http import Request
 from orchestrator.permissions import may
+from orchestrator.words import later as _
 
 from . import inbox, services, toast
 from .answer import Answer
@@ -72,7 +74,7 @@ def case(request: Request, task: UUID) -> HttpResponse:
     around: dict[str, Any] = {
         "before": before,
         "after": after,
-        "view_title": sight.title_of(page.wanted.view) or "Queue",
+        "view_title": sight.title_of(page.wanted.view) or gettext("Queue"),
         "past": similar(sight, review),
         "waiting": inbox.waiting(sight.inbox),
         "ahead": ahead,
@@ -217,10 +219,10 @@ def refused(request: Request, review: Review, answer: Answer, error: ReviewError
 
 
 MISSING = {
-    "verdict": "Choose a decision.",
-    "reason": "Choose a reason.",
-    "target": "Choose where it goes, or to whom.",
-    "comment": "Write the question.",
+    "verdict": _("Choose a decision."),
+    "reason": _("Choose a reason."),
+    "target": _("Choose where it goes, or to whom."),
+    "comment": _("Write the question."),
 }
 
 
@@ -232,8 +234,10 @@ def named(errors: Any) -> list[tuple[str, str]]:
 
 def asked_for(field: str, words: str) -> str:
     """ "reason: is missing; a rejection says why" is "Choose a reason: a rejection says why." """
-    _, _, why = words.partition("; ")
-    return f"{MISSING[field].rstrip('.')}: {why}." if why and field != "target" else MISSING[field]
+    why = words.partition("; ")[2]
+    if not why or field in ("target", "verdict"):
+        return str(MISSING[field])
+    return gettext("%(what)s: %(why)s.") % {"what": str(MISSING[field]).rstrip("."), "why": gettext(why)}
 
 
 def described(difference: Any) -> list[dict[str, Any]]:
@@ -271,9 +275,11 @@ def undo(request: Request, pk: UUID) -> HttpResponse:
     except TooLate as error:
         return toast.sent(request, reversal_page(request, pk, status=409, why_not=str(error)))
     except ReviewError as error:
-        context = {"title": "This can no longer be undone", "why": str(error), "back": "/queue/"}
+        context = {"title": gettext("This can no longer be undone"), "why": str(error), "back": "/queue/"}
         return toast.sent(request, render(request, "refused.html", context, status=error.status))
-    messages.success(request, f"Undone. {last.what if last else ''} The case is open again.")
+    messages.success(
+        request, gettext("Undone. %(value)s The case is open again.") % {"value": last.what if last else ""}
+    )
     task = Review.objects.values_list("task_id", flat=True).get(pk=undone["review"])
     return toast.sent(request, redirect("case", task))
 
@@ -303,7 +309,7 @@ def reversal(request: Request, pk: UUID) -> HttpResponse:
         services.ask_for_reversal(decision_id=pk, actor=request.user, why=why)
     except ReviewError as error:
         return reversal_page(request, pk, status=error.status, error=str(error), text=why)
-    messages.success(request, "The reversal was asked for: it is a case of its own, for others to decide.")
+    messages.success(request, gettext("The reversal was asked for: it is a case of its own, for others to decide."))
     return redirect("case", answered_by(pk)[1].task_id)
 
 

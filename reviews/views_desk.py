@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from orchestrator.digests import digest
@@ -55,7 +56,7 @@ def reopen(request: Request, task: UUID) -> HttpResponse:
     review = newest_review(request.user, task)
     response = done_or_refused(request, review, services.ask_to_reopen)
     if response.status_code == 302:
-        messages.success(request, "They were asked to look again.")
+        messages.success(request, gettext("They were asked to look again."))
     return response
 
 
@@ -102,12 +103,12 @@ def attach(request: Request, task: UUID) -> HttpResponse:
     review, file = newest_review(request.user, task), request.FILES.get("file")
     try:
         if file is None:
-            raise Invalid([("file", "file: is missing; choose a document")])
+            raise Invalid([("file", gettext("file: is missing; choose a document"))])
         document = services.attach(review_id=review.pk, actor=request.user, data=file.read(), name=file.name)
     except Invalid as error:
         page = make_page(request, review, Answer(), allowed(request.user, review))
         return render_case(request, page, 422, file_error=str(error))
     except ReviewError as error:
         return refused(request, review, Answer(), error)
-    messages.success(request, f"{document.name} was added.")
+    messages.success(request, gettext("%(document_name)s was added.") % {"document_name": document.name})
     return redirect(case_url(review, Wanted.of(request.GET)))

@@ -12,12 +12,14 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from orchestrator.http import Request
 from orchestrator.models import PolicyRule, Workflow
+from orchestrator.words import later as _
 
 from . import inbox, services
 from .errors import Conflict, NotAllowed
@@ -31,11 +33,11 @@ from .why import worst_look
 
 TRIES = 5  # how many of the first cases are tried, where others claim at the same time
 BULK_ACTS = (  # what can be done with selected cases, and its key
-    ("approve", "Approve", ""),
-    ("reroute", "Reroute", ""),
-    ("delegate", "Delegate", "d"),
-    ("ask", "Ask", ""),
-    ("snooze", "Snooze", "h"),
+    ("approve", _("Approve"), ""),
+    ("reroute", _("Reroute"), ""),
+    ("delegate", _("Delegate"), "d"),
+    ("ask", _("Ask"), ""),
+    ("snooze", _("Snooze"), "h"),
 )
 LAST_VIEW = "last_view"  # the cookie that remembers it
 KEEP_LAST_VIEW = 90 * 86_400  # seconds
@@ -57,7 +59,7 @@ def queue(request: Request) -> HttpResponse:
     try:
         wanted = asked_for(request)
     except Unknown as error:
-        return refused(request, "There is no such list", str(error), 400)
+        return refused(request, gettext("There is no such list"), str(error), 400)
     return show(request, wanted)
 
 
@@ -109,12 +111,12 @@ def grouped(rows: Any, wanted: Wanted, now: Any) -> list[Group]:
     if not rows:
         return []
     if wanted.like:
-        return [Group("Like the first of them", list(rows))]
+        return [Group(gettext("Like the first of them"), list(rows))]
     if wanted.view == inbox.DONE:
-        return [Group("Decided today", list(rows))]
+        return [Group(gettext("Decided today"), list(rows))]
     if wanted.sort != "due":
         return [Group(SORTS[wanted.sort], list(rows))]
-    return [Group(BANDS[band], list(found)) for band, found in groupby(rows, key=lambda row: row.band)]
+    return [Group(str(BANDS[band]), list(found)) for band, found in groupby(rows, key=lambda row: row.band)]
 
 
 def around(sight: Sight, wanted: Wanted, page: inbox.Page, now: Any) -> dict[str, Any]:
@@ -127,7 +129,7 @@ def around(sight: Sight, wanted: Wanted, page: inbox.Page, now: Any) -> dict[str
         **in_columns(views),
         "here": next((view for view in views if view.name == wanted.view), None),
         "soon": soon,
-        "title": sight.title_of(wanted.view) or "No such view",
+        "title": sight.title_of(wanted.view) or gettext("No such view"),
         "waiting": views[0].count,
         "sorts": SORTS.items(),
         "owners": OWNERS.items(),
@@ -221,7 +223,7 @@ def take_next(request: Request) -> HttpResponse:
 
 def claim_first(request: Request, sight: Sight, wanted: Wanted, after: Review | None = None) -> Review | None:
     """The first case (behind `after`) that nobody else has just claimed."""
-    for _ in range(TRIES):
+    for _try in range(TRIES):
         review = inbox.next_of(sight, wanted, after=after)
         if review is None:
             return None

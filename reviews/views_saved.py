@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from orchestrator.http import Request
@@ -21,8 +22,8 @@ def save(request: Request) -> HttpResponse:
     try:
         view = save_view(actor=request.user, name=request.POST.get("name", ""), query=request.POST.get("query", ""))
     except Invalid as error:
-        return refused(request, "The view was not saved", str(error), error.status)
-    messages.success(request, f"Saved as “{view.name}”.")
+        return refused(request, gettext("The view was not saved"), str(error), error.status)
+    messages.success(request, gettext("Saved as “%(view_name)s”.") % {"view_name": view.name})
     return redirect(f"{reverse('queue')}?{view.query}")
 
 
@@ -33,7 +34,7 @@ def rename(request: Request, pk: int) -> HttpResponse:
     try:
         rename_view(actor=request.user, view=view, name=request.POST.get("name", ""))
     except Invalid as error:
-        return refused(request, "The view keeps its name", str(error), error.status)
+        return refused(request, gettext("The view keeps its name"), str(error), error.status)
     return redirect(f"{reverse('queue')}?{view.query}")
 
 
@@ -42,5 +43,5 @@ def rename(request: Request, pk: int) -> HttpResponse:
 def delete(request: Request, pk: int) -> HttpResponse:
     view = get_object_or_404(SavedView, pk=pk, user=request.user)
     delete_view(actor=request.user, view=view)
-    messages.success(request, f"“{view.name}” is no longer saved.")
+    messages.success(request, gettext("“%(view_name)s” is no longer saved.") % {"view_name": view.name})
     return redirect("queue")

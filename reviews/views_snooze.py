@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from orchestrator.http import Request
@@ -31,7 +32,11 @@ def snooze(request: Request, task: UUID) -> HttpResponse:
     except ReviewError as error:
         return refused(request, review.title, [str(error)], error.status)
     until = timezone.localtime(put_aside.snoozed_until)
-    messages.success(request, f"{review.number or review.title}: put aside until {date_format(until, 'j M, H:i')}.")
+    messages.success(
+        request,
+        gettext("%(value)s: put aside until %(until)s.")
+        % {"value": review.number or review.title, "until": date_format(until, "SHORT_DATETIME_FORMAT")},
+    )
     return redirect(queue_url(Wanted.of(request.GET)))
 
 
@@ -43,10 +48,14 @@ def wake(request: Request, task: UUID) -> HttpResponse:
         services.wake(review_id=review.pk, actor=request.user)
     except ReviewError as error:
         return refused(request, review.title, [str(error)], error.status)
-    messages.success(request, f"{review.number or review.title}: back in the queue.")
+    messages.success(request, gettext("%(value)s: back in the queue.") % {"value": review.number or review.title})
     return redirect(case_url(review, Wanted.of(request.GET)))
 
 
 def refused(request: Request, title: str, why: list[str], status: int) -> HttpResponse:
-    context = {"title": f"Nothing was changed: {title}", "why": " ".join(why), "back": "/queue/"}
+    context = {
+        "title": gettext("Nothing was changed: %(title)s") % {"title": title},
+        "why": " ".join(why),
+        "back": "/queue/",
+    }
     return render(request, "refused.html", context, status=status)

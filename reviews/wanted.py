@@ -9,19 +9,27 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
+from django.utils.translation import gettext
+
+from orchestrator.words import later as _
 
 from .models import URGENCY, Review, band_of
 
 SORTS = {
-    "due": "By due band, then exposure",
-    "oldest": "Oldest first",
-    "newest": "Newest first",
-    "exposure": "Largest exposure",
+    "due": _("By due band, then exposure"),
+    "oldest": _("Oldest first"),
+    "newest": _("Newest first"),
+    "exposure": _("Largest exposure"),
 }
 # Columns of an order go all the same way, so that "behind this row" is one comparison, which an index answers.
 ORDERS = {"due": URGENCY, "oldest": ("opened_at", "id"), "newest": ("opened_at", "id"), "exposure": ("rank", "id")}
 DESCENDING = ("newest",)
-OWNERS = {"": "Any owner", "free": "Held by nobody", "mine": "Held by me", "others": "Held by somebody else"}
+OWNERS = {
+    "": _("Any owner"),
+    "free": _("Held by nobody"),
+    "mine": _("Held by me"),
+    "others": _("Held by somebody else"),
+}
 MINE, ALL = "mine", "all"
 LONGEST_SEARCH = 100
 SLUG = re.compile(r"[-\w]{0,60}")
@@ -32,7 +40,10 @@ class Unknown(BadRequest):
     """The address asks for something there is not. A link of ours never does."""
 
     def __init__(self, name: str, value: str, expected: str) -> None:
-        super().__init__(f"{name}: {value[:60]!r}; expected {expected}")
+        super().__init__(
+            gettext("%(name)s: %(value)r; expected %(expected)s")
+            % {"name": name, "value": value[:60], "expected": expected}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,7 @@ class Wanted:
         """The same, where nothing but these parts may stand. Unknown."""
         for name in query:
             if name not in cls.__slots__:
-                raise Unknown(name, query[name], f"one of {', '.join(cls.__slots__)}")
+                raise Unknown(name, query[name], gettext("one of %(parts)s") % {"parts": ", ".join(cls.__slots__)})
         return cls.of(query)
 
     @property
@@ -123,10 +134,10 @@ def cursor_values(cursor: str, order: Sequence[str]) -> list[Any]:
     try:
         values = [READERS[name](part) for name, part in zip(order, cursor.split("~"), strict=True)]
     except ValueError:
-        raise Unknown("cursor", cursor, "the one behind Show more") from None
+        raise Unknown("cursor", cursor, gettext("the one behind Show more")) from None
     naive = any(isinstance(value, datetime) and value.tzinfo is None for value in values)
     if naive or any(isinstance(value, int) and abs(value) >= LARGEST for value in values):
-        raise Unknown("cursor", cursor, "the one behind Show more")
+        raise Unknown("cursor", cursor, gettext("the one behind Show more"))
     return values
 
 
@@ -142,10 +153,10 @@ def is_search(text: str) -> bool:
 
 
 LEGAL: dict[str, tuple[Any, str]] = {
-    **dict.fromkeys(("view", "wf", "why"), (SLUG.fullmatch, "letters, digits and hyphens, 60 at most")),
-    "owner": (OWNERS.__contains__, f"one of {', '.join(filter(None, OWNERS))}"),
-    "sort": (lambda text: not text or text in SORTS, f"one of {', '.join(SORTS)}"),
-    "q": (is_search, f"text of at most {LONGEST_SEARCH} characters"),
-    "like": (is_uuid, "the id of a case"),
-    "cursor": (CURSOR.fullmatch, "the one behind Show more"),
+    **dict.fromkeys(("view", "wf", "why"), (SLUG.fullmatch, _("letters, digits and hyphens, 60 at most"))),
+    "owner": (OWNERS.__contains__, _("one of %(names)s") % {"names": ", ".join(filter(None, OWNERS))}),
+    "sort": (lambda text: not text or text in SORTS, _("one of %(sorts)s") % {"sorts": ", ".join(SORTS)}),
+    "q": (is_search, _("text of at most %(longest_search)s characters") % {"longest_search": LONGEST_SEARCH}),
+    "like": (is_uuid, _("the id of a case")),
+    "cursor": (CURSOR.fullmatch, _("the one behind Show more")),
 }

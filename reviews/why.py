@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from orchestrator.policies.cel import Comparison, Condition, activation
 from orchestrator.policies.evaluate import ROUTES, STRICTNESS, PolicySet, turned
 from orchestrator.policies.facts import coerce, show
 from orchestrator.templatetags.parts import words
+from orchestrator.words import later as _
 
 from .lookalikes import objections, visible
 from .measured import Frequency
@@ -21,14 +23,14 @@ from .standing import Standing
 SEVERE = {"pause", "escalate", "reject"}
 SAMPLE = "sample"
 WOULD = {  # what a route means for a case
-    "continue": "it would have gone on without a person",
-    "review": "a person would have been asked",
-    "escalate": "it would have gone up",
-    "reroute": "it would have gone elsewhere",
-    "pause": "everything would have been stopped",
-    "reject": "it would have been rejected",
+    "continue": _("it would have gone on without a person"),
+    "review": _("a person would have been asked"),
+    "escalate": _("it would have gone up"),
+    "reroute": _("it would have gone elsewhere"),
+    "pause": _("everything would have been stopped"),
+    "reject": _("it would have been rejected"),
 }
-BEYOND = {">": "more than {}", ">=": "{} or more", "<": "less than {}", "<=": "{} or less"}
+BEYOND = {">": _("more than {}"), ">=": _("{} or more"), "<": _("less than {}"), "<=": _("{} or less")}
 FACT = re.compile(r"\b([a-z][a-z0-9_]*): ")
 OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
@@ -60,7 +62,7 @@ class Reason:
         if not text.startswith(lead):
             return visible(text)
         missing = FACT.sub(lambda found: f"{words(found[1])}: ", text.removeprefix(lead).removesuffix(")"))
-        return visible(f"A rule could not be judged. {missing}.")
+        return visible(gettext("A rule could not be judged. %(missing)s.") % {"missing": missing})
 
 
 class Why:
@@ -105,9 +107,15 @@ class Why:
     def _would(self, rule: Mapping[str, Any]) -> str:
         near = rule["near"]
         op = near["op"] if _opens(near) else OPPOSITE[near["op"]]
-        bound = BEYOND[op].format(self._shown(near["fact"], near["threshold"]))
+        bound = str(BEYOND[op]).format(self._shown(near["fact"], near["threshold"]))
         value = self._shown(near["fact"], near["value"])
-        return f"{words(near['fact'])} is {value}. With {bound}, {WOULD[rule['route']]} (rule {rule['name']})."
+        return gettext("%(fact)s is %(value)s. With %(bound)s, %(would)s (rule %(name)s).") % {
+            "fact": words(near["fact"]),
+            "value": value,
+            "bound": bound,
+            "would": WOULD[rule["route"]],
+            "name": rule["name"],
+        }
 
     def _way_back(self) -> str:
         """Where one rule alone asked, the change of one value after which it would not have."""
@@ -116,9 +124,13 @@ class Why:
         values = self._typed(self.packet["reasons"][0])
         for part in condition.comparisons:
             if values.get(part.fact) is not None and self._is_off(condition, values, part):
-                bound = BEYOND[OPPOSITE[part.op]].format(self._shown(part.fact, part.value))
+                bound = str(BEYOND[OPPOSITE[part.op]]).format(self._shown(part.fact, part.value))
                 name, value = words(part.fact), self._shown(part.fact, values[part.fact])
-                return f"{name} is {value}. With {bound}, this rule would not have stopped it."
+                return gettext("%(name)s is %(value)s. With %(bound)s, this rule would not have stopped it.") % {
+                    "name": name,
+                    "value": value,
+                    "bound": bound,
+                }
         return ""
 
     def _is_off(self, condition: Condition, values: Mapping[str, Any], part: Comparison) -> bool:
@@ -131,7 +143,7 @@ class Why:
         limits = {part.fact: part for part in condition.comparisons} if condition else {}
         for name, value in item["values"].items():
             part = limits.get(name)
-            limit = BEYOND[part.op].format(self._shown(name, part.value)) if part else ""
+            limit = str(BEYOND[part.op]).format(self._shown(name, part.value)) if part else ""
             yield Fact(words(name), visible(self._shown(name, value)), limit)
 
     def _condition(self, item: Mapping[str, Any]) -> Condition | None:
@@ -159,7 +171,9 @@ class Why:
         kind = self.policies.vocabulary.get(name, "") if self.policies else ""
         found = self._as(kind, value) if kind else value
         currency = self.policies.currency if self.policies else settings.BASE_CURRENCY
-        return show(found, kind, currency) if found is not None else "not known"
+        if isinstance(found, bool):
+            return gettext("yes") if found else gettext("no")
+        return show(found, kind, currency) if found is not None else gettext("not known")
 
 
 def _distance(rule: Mapping[str, Any]) -> float:

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from audit.ids import uuid7
 
@@ -13,15 +14,15 @@ from .workflow import WorkflowVersion
 
 
 class RunStatus(models.TextChoices):
-    PENDING = "pending", "pending"
-    RUNNING = "running", "running"
-    WAITING = "waiting", "waiting for a person"
-    SUSPENDED = "suspended", "suspended"
-    CANCELLING = "cancelling", "being cancelled"
-    SUCCEEDED = "succeeded", "succeeded"
-    REJECTED = "rejected", "rejected"
-    FAILED = "failed", "failed"
-    CANCELLED = "cancelled", "cancelled"
+    PENDING = "pending", _("pending")
+    RUNNING = "running", _("running")
+    WAITING = "waiting", _("waiting for a person")
+    SUSPENDED = "suspended", _("suspended")
+    CANCELLING = "cancelling", _("being cancelled")
+    SUCCEEDED = "succeeded", _("succeeded")
+    REJECTED = "rejected", _("rejected")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
 
 
 class Run(models.Model):
@@ -86,16 +87,16 @@ class RunDocument(models.Model):
 
 
 class TaskStatus(models.TextChoices):
-    READY = "ready", "ready"
-    RUNNING = "running", "running"
-    RETRY_WAIT = "retry_wait", "waiting to try again"
-    WAITING = "waiting", "waiting"
-    INCIDENT = "incident", "needs an operator"
-    SUCCEEDED = "succeeded", "succeeded"
-    SKIPPED = "skipped", "skipped"
-    FAILED = "failed", "failed"
-    REJECTED = "rejected", "rejected"
-    CANCELLED = "cancelled", "cancelled"
+    READY = "ready", _("ready")
+    RUNNING = "running", _("running")
+    RETRY_WAIT = "retry_wait", _("waiting to try again")
+    WAITING = "waiting", _("waiting")
+    INCIDENT = "incident", _("needs an operator")
+    SUCCEEDED = "succeeded", _("succeeded")
+    SKIPPED = "skipped", _("skipped")
+    FAILED = "failed", _("failed")
+    REJECTED = "rejected", _("rejected")
+    CANCELLED = "cancelled", _("cancelled")
 
 
 class Task(models.Model):
@@ -175,10 +176,10 @@ class Decision(models.Model):
     """One recorded judgement on a run; a run's decisions in order are the context its later steps see. Insert only."""
 
     class ActorKind(models.TextChoices):
-        AGENT = "agent", "agent"
-        POLICY = "policy", "policy"
-        PERSON = "person", "person"
-        SYSTEM = "system", "system"
+        AGENT = "agent", _("agent")
+        POLICY = "policy", _("policy")
+        PERSON = "person", _("person")
+        SYSTEM = "system", _("system")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     run = models.ForeignKey(Run, models.PROTECT, related_name="decisions")
@@ -209,21 +210,21 @@ class Decision(models.Model):
 
 
 class EffectState(models.TextChoices):
-    AUTHORISED = "authorised", "authorised"
-    IN_FLIGHT = "in_flight", "in flight"
-    UNKNOWN = "unknown", "in doubt"
-    VOID = "void", "void"
-    CONFIRMED = "confirmed", "confirmed"
-    FAILED = "failed", "failed"
+    AUTHORISED = "authorised", _("authorised")
+    IN_FLIGHT = "in_flight", _("in flight")
+    UNKNOWN = "unknown", _("in doubt")
+    VOID = "void", _("void")
+    CONFIRMED = "confirmed", _("confirmed")
+    FAILED = "failed", _("failed")
 
 
 class EffectClass(models.TextChoices):
     """What the outside offers, which decides what may be repeated (ARCHITECTURE.md, Effects)."""
 
-    KEYED = "K", "deduplicates by our key"
-    NATURAL = "N", "refuses a second natural key"
-    QUERYABLE = "Q", "can be asked"
-    NEITHER = "X", "neither"
+    KEYED = "K", _("deduplicates by our key")
+    NATURAL = "N", _("refuses a second natural key")
+    QUERYABLE = "Q", _("can be asked")
+    NEITHER = "X", _("neither")
 
 
 class Effect(models.Model):
@@ -309,10 +310,10 @@ class Hold(models.Model):
     """While a hold is in force, no effect it covers is sent."""
 
     class Scope(models.TextChoices):
-        ALL = "all", "every effect"
-        KIND = "kind", "one kind of effect"
-        CONNECTOR = "connector", "one connector"
-        AGENT = "agent", "one agent"
+        ALL = "all", _("every effect")
+        KIND = "kind", _("one kind of effect")
+        CONNECTOR = "connector", _("one connector")
+        AGENT = "agent", _("one agent")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     scope = models.CharField(max_length=10, choices=Scope)

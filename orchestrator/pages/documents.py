@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -48,7 +49,10 @@ def original(request: Request, pk: UUID) -> HttpResponse:
     """The bytes as they came. Always a download and never rendered here: a document may contain anything."""
     document = get_document(request, pk, "original")
     if document.state == Document.State.QUARANTINED:
-        context = {"title": "This file is in quarantine", "why": f"{document.reason} It is not handed out."}
+        context = {
+            "title": gettext("This file is in quarantine"),
+            "why": gettext("%(reason)s It is not handed out.") % {"reason": document.reason},
+        }
         context["back"] = reverse("document-text", args=[pk])
         return render(request, "refused.html", context, status=403)
     response = HttpResponse(read_bytes(document.sha256), content_type=document.media_type)

@@ -8,6 +8,7 @@ from django.db import InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.translation import gettext
 
 from orchestrator.services import InputInvalid, ServiceError
 
@@ -41,14 +42,18 @@ def explain(form: forms.Form, wrong: InputInvalid) -> None:
 
 def conflict(request: HttpRequest, late: Exception, back: str) -> HttpResponse:
     """409: somebody or something else was first."""
-    return render(request, "refused.html", {"title": "Nothing was changed", "why": str(late), "back": back}, status=409)
+    return render(
+        request, "refused.html", {"title": gettext("Nothing was changed"), "why": str(late), "back": back}, status=409
+    )
 
 
 def forbidden(request: HttpRequest, why: str) -> HttpResponse:
-    return render(request, "refused.html", {"title": "You may not do that", "why": why, "back": "/queue/"}, status=403)
+    return render(
+        request, "refused.html", {"title": gettext("You may not do that"), "why": why, "back": "/queue/"}, status=403
+    )
 
 
 def refused(request: HttpRequest, error: ServiceError, back: str, status: int = 422) -> HttpResponse:
     return render(
-        request, "refused.html", {"title": "That was not done", "why": str(error), "back": back}, status=status
+        request, "refused.html", {"title": gettext("That was not done"), "why": str(error), "back": back}, status=status
     )

@@ -13,11 +13,12 @@ from orchestrator.forms import HoldForm
 from orchestrator.http import Request
 from orchestrator.models import Hold
 from orchestrator.permissions import may
+from orchestrator.words import later as _
 
 from .errors import conflict, explain, forbidden
 
 EARLIER = 20
-ONLY_OPERATORS = "Effects are stopped and released by operators."
+ONLY_OPERATORS = _("Effects are stopped and released by operators.")
 
 
 @login_required

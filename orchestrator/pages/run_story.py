@@ -7,29 +7,32 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext, ngettext
+
 from orchestrator.definitions import Definition, Step
 from orchestrator.graph import Layout, fold, folded_needs, lay_out
 from orchestrator.models import Decision, Run, Task
 from orchestrator.templatetags.parts import span, words
+from orchestrator.words import later as _
 
 NOTHING = timedelta(0)
 TITLE_LENGTH = 16  # characters that fit into a node beside its mark
 MOST_NODES = 30  # beyond that many steps, stretches that have finished are drawn as one
-ACTORS = {"agent": ("agent", "who bot"), "review": ("person", "who")}
+ACTORS = {"agent": (_("agent"), "who bot"), "review": (_("person"), "who")}
 # Task status: class of its node, tone and icon of its tag, words. A class draws a shape, so colour is never alone.
 LOOKS: Mapping[str, tuple[str, str, str, str]] = {
-    Task.Status.READY: ("now", "info", "clock", "about to run"),
-    Task.Status.RUNNING: ("now", "info", "bolt", "running"),
-    Task.Status.RETRY_WAIT: ("now", "warn", "clock", "tries again"),
-    Task.Status.WAITING: ("now", "warn", "pause", "waiting"),
-    Task.Status.INCIDENT: ("bad", "bad", "stop", "needs an operator"),
-    Task.Status.SUCCEEDED: ("", "ok", "check", "done"),
-    Task.Status.SKIPPED: ("omit", "", "right", "not needed"),
-    Task.Status.FAILED: ("bad", "bad", "x", "failed"),
-    Task.Status.REJECTED: ("bad", "bad", "x", "rejected"),
-    Task.Status.CANCELLED: ("later", "", "x", "cancelled"),
+    Task.Status.READY: ("now", "info", "clock", _("about to run")),
+    Task.Status.RUNNING: ("now", "info", "bolt", _("running")),
+    Task.Status.RETRY_WAIT: ("now", "warn", "clock", _("tries again")),
+    Task.Status.WAITING: ("now", "warn", "pause", _("waiting")),
+    Task.Status.INCIDENT: ("bad", "bad", "stop", _("needs an operator")),
+    Task.Status.SUCCEEDED: ("", "ok", "check", _("done")),
+    Task.Status.SKIPPED: ("omit", "", "right", _("not needed")),
+    Task.Status.FAILED: ("bad", "bad", "x", _("failed")),
+    Task.Status.REJECTED: ("bad", "bad", "x", _("rejected")),
+    Task.Status.CANCELLED: ("later", "", "x", _("cancelled")),
 }
-TO_COME = ("later", "", "clock", "not started")
+TO_COME = ("later", "", "clock", _("not started"))
 # Marks of 10 by 9 units, drawn into a node at its left edge.
 MARKS = {
     "check": "m0 4 3.5 3.5 6-7",
@@ -84,7 +87,7 @@ class Line:
 
     @property
     def actor_kind(self) -> str:
-        return ACTORS.get(self.step.kind, ("system", "who sys"))[0]
+        return ACTORS.get(self.step.kind, (gettext("system"), "who sys"))[0]
 
     @property
     def is_human(self) -> bool:
@@ -121,10 +124,10 @@ class Line:
     def result(self) -> str:
         """One sentence: what was found, what went wrong, or that nothing has happened yet."""
         if self.task is None:
-            return "Not started"
+            return gettext("Not started")
         if self.task.error and self.task.status not in Task.DONE:
             return self.task.error
-        return (self.answer.rationale if self.answer else "") or self.state.capitalize()
+        return (self.answer.rationale if self.answer else "") or str(self.state).capitalize()
 
     @property
     def took(self) -> timedelta | None:
@@ -141,11 +144,12 @@ class Line:
     def note(self) -> str:
         """The second line of the node."""
         if self.task is None:
-            return "not started"
+            return gettext("not started")
         if self.differences:
-            return f"{self.differences} difference{'s' if self.differences > 1 else ''}"
+            count = self.differences
+            return ngettext("%(n)s difference", "%(n)s differences", count) % {"n": count}
         if self.task.status == Task.Status.WAITING and self.took is not None:
-            return f"waiting {span(self.took)}"
+            return gettext("waiting %(took)s") % {"took": span(self.took)}
         return span(self.took) if self.took is not None and self.task.status in Task.DONE else self.state
 
 
@@ -271,8 +275,18 @@ def draw(story: Story, definition: Definition, selected: str = "", *, whole: boo
     ]
     edges = [(edge.path, "done" if edge.source in done else "exit") for edge in layout.edges]
     current = story.current
-    where = f"{current.title} is {current.state}" if current else f"the run has ended: {story.run.get_status_display()}"
-    return Graph(layout, nodes, edges, f"Workflow graph: {len(needs)} steps, {where}", folds=len(folds))
+    where = (
+        gettext("%(current_title)s is %(state)s") % {"current_title": current.title, "state": current.state}
+        if current
+        else gettext("the run has ended: %(status)s") % {"status": story.run.get_status_display()}
+    )
+    return Graph(
+        layout,
+        nodes,
+        edges,
+        gettext("Workflow graph: %(n)s steps, %(where)s") % {"n": len(needs), "where": where},
+        folds=len(folds),
+    )
 
 
 def _node(line: Line, x: int, y: int, selected: str) -> Node:
@@ -290,10 +304,23 @@ def _stretch(lines: Sequence[Line], x: int, y: int) -> Node:
     differing = sum(1 for line in lines if line.differences)
     mark, mark_css = (MARKS["warn"], "g w") if differing else (MARKS["check"], "g")
     note = (
-        f"{differing} with differences" if differing else span(sum((line.took or NOTHING for line in lines), NOTHING))
+        gettext("%(differing)s with differences") % {"differing": differing}
+        if differing
+        else span(sum((line.took or NOTHING for line in lines), NOTHING))
     )
-    label = f"{len(lines)} steps done, {note}: show each"
-    return Node(lines[0].step.name, "", x, y, "fold", mark, mark_css, f"{len(lines)} steps done", note, label)
+    label = gettext("%(n)s steps done, %(note)s: show each") % {"n": len(lines), "note": note}
+    return Node(
+        lines[0].step.name,
+        "",
+        x,
+        y,
+        "fold",
+        mark,
+        mark_css,
+        gettext("%(n)s steps done") % {"n": len(lines)},
+        note,
+        label,
+    )
 
 
 def _short(title: str) -> str:

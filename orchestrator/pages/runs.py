@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response, patch_cache_control
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -26,26 +27,27 @@ from orchestrator.permissions import get_visible_or_404, may, visible_runs
 from orchestrator.pinned import definition_of
 from orchestrator.resolving import choices_for
 from orchestrator.run_document import given_to, kept_back, without
+from orchestrator.words import later as _
 
 from .errors import conflict, explain, forbidden
 from .paging import newest_first
 from .run_story import Graph, Line, Story, draw, tell
 
 RESOLUTIONS = {
-    "retry": "Try again",
-    "skip": "Skip the step",
-    "fail": "End the run as failed",
-    "confirmed": "It was done outside",
-    "failed": "It was not done outside",
+    "retry": _("Try again"),
+    "skip": _("Skip the step"),
+    "fail": _("End the run as failed"),
+    "confirmed": _("It was done outside"),
+    "failed": _("It was not done outside"),
 }
 # What became of files handed in together, in words for whoever waits for them.
 BECAME = (
-    ("done", ("succeeded",)),
-    ("waiting", ("waiting",)),
-    ("refused", ("rejected",)),
-    ("with an operator", ("suspended", "failed")),
-    ("cancelled", ("cancelling", "cancelled")),
-    ("still being read", ("pending", "running")),
+    (_("done"), ("succeeded",)),
+    (_("waiting"), ("waiting",)),
+    (_("refused"), ("rejected",)),
+    (_("with an operator"), ("suspended", "failed")),
+    (_("cancelled"), ("cancelling", "cancelled")),
+    (_("still being read"), ("pending", "running")),
 )
 ROW_FIELDS = ("version__workflow", "started_by")
 
@@ -202,7 +204,7 @@ def run_state(request: Request, pk: UUID) -> HttpResponseBase:
 def cancel(request: Request, pk: UUID) -> HttpResponse:
     run, form = get_run(request, pk), ReasonForm(request.POST)
     if not may(request.user, "cancel", run):
-        return forbidden(request, "Only whoever started this run, or an operator, may cancel it.")
+        return forbidden(request, gettext("Only whoever started this run, or an operator, may cancel it."))
     if not form.is_valid():
         return render_run(request, run, status=422, cancel_form=form)
     try:
@@ -218,7 +220,7 @@ def resolve(request: Request, pk: UUID) -> HttpResponse:
     runs = visible_runs(request.user).values("pk")
     incident = get_incident(pk, runs)
     if not may(request.user, "resolve", incident):
-        return forbidden(request, "Incidents are resolved by operators.")
+        return forbidden(request, gettext("Incidents are resolved by operators."))
     form = incident_form(incident, request.POST)
     back = HttpResponseRedirect(reverse("run", args=[incident.run_id]))
     if not form.is_valid():

@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from orchestrator import services
@@ -40,7 +41,11 @@ def start(request: Request, name: str) -> HttpResponse:
     definition = definition_of(workflow.current_id)
     form = StartForm(definition.input, request.POST or None, request.FILES or None)
     if request.method == "POST" and is_too_fast(request.user, ["run.started"], settings.SUBMISSIONS_PER_MINUTE):
-        form.add_error(None, f"You have handed in {settings.SUBMISSIONS_PER_MINUTE} within a minute: wait a moment.")
+        form.add_error(
+            None,
+            gettext("You have handed in %(SUBMISSIONS_PER_MINUTE)s within a minute: wait a moment.")
+            % {"SUBMISSIONS_PER_MINUTE": settings.SUBMISSIONS_PER_MINUTE},
+        )
     if request.method == "POST" and form.is_valid():
         runs, hand_in = started(request, workflow, form)
         if runs:

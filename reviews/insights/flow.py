@@ -68,7 +68,7 @@ def per_day(scope: Scope, now_waiting: int) -> Table:
 
 def by_band(bands: dict[int, int]) -> Table:
     title = _("Waiting now, by when it is due")
-    names, numbers = [_(name) for name in BANDS], [bands[band] for band in range(len(BANDS))]
+    names, numbers = [str(name) for name in BANDS], [bands[band] for band in range(len(BANDS))]
     drawn = charts.bars(title, names, [charts.Series(_("Cases"), "c1", numbers)], lambda value: grouped(int(value)))
     columns = [Column("due", _("Due")), Column("cases", _("Cases"), COUNT)]
     return Table("waiting", title, columns, [list(row) for row in zip(names, numbers, strict=True)], "", drawn)

@@ -10,10 +10,10 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from orchestrator.models import Workflow
 from orchestrator.permissions import granted, granted_each, is_auditor
+from orchestrator.words import later as _
 
 from ..models import Queue
 from ..wanted import Unknown

@@ -12,10 +12,10 @@ from typing import Any
 from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy as _
 
 from audit.export.csv import safe
 from orchestrator.templatetags.parts import grouped, money, percent, span
+from orchestrator.words import later as _
 
 from ..measured import Frequency
 

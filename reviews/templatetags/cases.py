@@ -1,24 +1,44 @@
 """How a case speaks of groups and rounds."""
 
-from django import template
+from collections.abc import Mapping
+from typing import Any
 
+from django import template
+from django.utils.translation import gettext
+
+from orchestrator.templatetags.parts import words
+from orchestrator.words import later as _
 from reviews import lookalikes
 
 register = template.Library()
+STATES = {
+    "fired": _("Fired"),
+    "not_fired": _("Not fired"),
+    "error": _("Error"),
+    "not_yet": _("Not yet"),
+}
 ACRONYM = 3  # letters: cfo, cto, hr
 
 
 @register.filter
 def signer(group: str) -> str:
     """Who of a group signs, in words: `cfo` is the CFO, `managers` a manager, `tax-team` somebody of the tax team."""
-    words = str(group).replace("-", " ").replace("_", " ").strip()
-    if not words:
-        return "another reviewer"
-    if len(words) <= ACRONYM:
-        return f"the {words.upper()}"
-    if " " in words or not words.endswith("s"):
-        return f"somebody of {words}" if words[:1].isupper() else f"somebody of the {words}"
-    return f"{'an' if words[0].lower() in 'aeiou' else 'a'} {words[:-1]}"
+    name = str(group).replace("-", " ").replace("_", " ").strip()
+    if not name:
+        return gettext("another reviewer")
+    if len(name) <= ACRONYM:
+        return gettext("the %(group)s") % {"group": name.upper()}
+    if " " in name or not name.endswith("s"):
+        named = gettext("somebody of %(group)s") if name[:1].isupper() else gettext("somebody of the %(group)s")
+        return named % {"group": name}
+    one = gettext("an %(group)s") if name[0].lower() in "aeiou" else gettext("a %(group)s")
+    return one % {"group": name[:-1]}
+
+
+@register.filter
+def rule_state(rule: Mapping[str, Any]) -> str:
+    """How a rule came out, in words."""
+    return str(STATES.get(rule["state"], words(rule["state"])))
 
 
 @register.filter
