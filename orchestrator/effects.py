@@ -118,8 +118,10 @@ def propose_one(run: Run, case: Case, step: Step) -> Proposed:
 
 
 def shown(name: str, value: str | None) -> str:
-    """A payload's value as people write it: money always with two decimals."""
-    return f"{Decimal(value):,.2f}" if name == "amount" and value else value or "?"
+    """A payload's value as people write it: money always with two decimals; what is missing in words."""
+    if not value:
+        return f"an unknown {name.removesuffix('_name')}" if name.endswith("_name") else "(not known)"
+    return f"{Decimal(value):,.2f}" if name == "amount" else value
 
 
 def taken_by(run: Run, step: Step) -> Effect | None:

@@ -81,7 +81,8 @@ class ReviewShape(BaseModel):
 
 class DecideReview(Body):
     """`digest` is that of the packet the answer is about, `nonce` a text of your own that names this answer: send it
-    again, and you get the same outcome again. `corrections` maps JSON pointers into the case to new values."""
+    again, and you get the same outcome again. `corrections` maps JSON pointers into the case to new values; `hours` is
+    how long a hand-over (`delegate`) lasts, 1 to 720, absent: until it is answered."""
 
     verdict: str = Field(max_length=12)
     digest: str = Field(max_length=64)
@@ -90,6 +91,7 @@ class DecideReview(Body):
     comment: str = ""
     corrections: Plain = Field(default_factory=dict)
     target: str = ""
+    hours: int | None = None
 
 
 class Decided(BaseModel):

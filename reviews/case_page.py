@@ -20,6 +20,7 @@ from .answer import OTHER, Answer
 from .choices import Choice, choices_of
 from .consequence import Consequence, consequence
 from .decision_panel import DecisionPanel
+from .earlier import earlier_runs
 from .history import Entry, Spent, history_of, sources_of, spent_on
 from .inbox import Wanted
 from .models import Queue, Review
@@ -52,6 +53,7 @@ class Difference:
     options: Sequence[Option]
     settled: bool
     place: str
+    earlier: Sequence[Run] = ()  # other cases it is about
     other: str = ""
     is_other: bool = False
 
@@ -145,7 +147,13 @@ class CasePage:
         ]
         typed, settled = self.answer.others.get(asked.id, ""), bool(pointer) and pointer in self.corrections
         place = self.viewer.anchors.get(str(asked.number), "")
-        return Difference(asked, options, settled, place, typed, pick == OTHER)
+        earlier = [self.earlier[name] for name in asked.earlier if name in self.earlier]
+        return Difference(asked, options, settled, place, earlier, typed, pick == OTHER)
+
+    @cached_property
+    def earlier(self) -> Mapping[str, Run]:
+        """The runs that differences name, as far as the reader may see them."""
+        return earlier_runs({name for asked in self.questions for name in asked.earlier}, self.user)
 
     @cached_property
     def corrections(self) -> dict[str, Any]:

@@ -290,9 +290,12 @@ def _overdue(review: Review, now: datetime) -> bool:
 
 
 def move_up(review: Review, now: datetime) -> None:
-    """The same round goes on in the queue above, with that queue's time; signatures stay."""
+    """The same round goes on in the queue above; signatures stay. It is due by that queue's time, and no later than it
+    was: going up, or having been put aside, puts nothing off."""
+    wake_up(review, now)
     above = review.queue.escalates_to
     due = now + timedelta(minutes=above.policy.sla_minutes)
+    due = min(due, review.due_at) if review.due_at > now else due
     nobody: dict[str, Any] = {"delegated_to": None, "delegated_until": None}
     values = {"queue": above, "due_at": due, "band": band_of(due, now), **nobody}
     move_reviews([review.pk], LIVE, Review.Status.ESCALATED, **values)

@@ -18,14 +18,14 @@ from audit.rows import insert_rows
 from orchestrator.case import Case
 from orchestrator.models import Run
 
-from . import asking, blind, policies, recommending, settling
+from . import asking, blind, policies, reasons, recommending, settling
 from .acting import Signing, signing
 from .claiming import held_by_other, locked, refusals_recorded
 from .corrections import checked
 from .errors import AlreadyDecided, Invalid, NonceTaken, OutOfTime, ReviewError, Stale, TooFast
 from .models import Approval, Draft, Review
 from .opening import make_stale
-from .packet import Built, difference, merged_corrections, name_of
+from .packet import Built, difference, merged_corrections, name_of, still_holds
 from .permissions import sees
 
 LONGEST = {"nonce": 80, "reason": 60, "target": 120, "comment": 4000, "digest": 64}
@@ -228,7 +228,7 @@ def _answered(review: Review, who: Signing, answer: Answer) -> dict[str, Any] | 
     _still_valid(review, who)
     votes = blind.votes_of(review) if who.signed else []
     built = blind.build(review, votes)
-    if built.digest != review.packet_digest:
+    if built.digest != review.packet_digest and not still_holds(review.packet, built.packet):
         changed = difference(review.packet, built.packet)
         return Stale(changed, str(make_stale(review, changed, now=who.now).pk))
     if answer.digest != review.packet_digest:
@@ -280,6 +280,8 @@ def _explained(act: Act) -> None:
         answer.verdict, reason=answer.reason, recommended=advice if spoken_of else "", routes=routes
     )
     errors = [("reason", f"reason: is missing; {words}")] if words else []
+    if wrong := reasons.unknown(review.queue.policy, answer.verdict, answer.reason):
+        errors.append(("reason", f"reason: {wrong}"))
     if answer.reason and review.queue.policy.wants_words and not answer.comment.strip():
         errors.append(("comment", "comment: is missing; this queue wants the reason in words as well"))
     if errors:

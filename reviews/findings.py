@@ -24,7 +24,8 @@ def differences(case: Case) -> list[dict[str, Any]]:
 def _difference(item: Mapping[str, Any]) -> dict[str, Any]:
     parts = ("kind", "severity", "title", "message", "line", "pointer", "document")
     lists = {part: list(item.get(part) or ()) for part in ("options", "passages")}
-    return {**{part: item.get(part) for part in parts}, **lists}
+    earlier = {"earlier": item["earlier"]} if item.get("earlier") else {}
+    return {**{part: item.get(part) for part in parts}, **lists, **earlier}
 
 
 def exposure(case: Case, item: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ from .policies import APPROVE, ASK, ESCALATE, REJECT, REROUTE, SIGNED
 from .remembered import Reason, unanswered
 from .rows import RunRows, rows_of
 
+FORMAT = 2  # raised when a packet comes to hold something it did not
 NUMBER_FIELDS = ("invoice_number", "receipt_number", "number", "reference")
 STRICTEST = (REJECT, ESCALATE, REROUTE, ASK, APPROVE)  # of several recommendations the first of these stands
 VENDOR_FIELDS = ("vendor_name", "vendor", "seller.name", "shop", "company")
@@ -78,6 +79,7 @@ def build_packet(
     reasons = reasons or unanswered(run, rows)
     proposals = effects.propose(run, case, step.name)
     packet = {
+        "format": FORMAT,
         "case": about(run, task, definition, round_) | {"early": early},
         **headline(definition, step, case, proposals, done=not early, other=taking_back.question_of(run)),
         "reasons": [reason.as_json() for reason in reasons],
@@ -310,6 +312,20 @@ def answers_of(review_id: Any) -> list[Approval]:
     """Approvals, rejections and what was sent elsewhere in one round, oldest first."""
     rows = Approval.objects.filter(review_id=review_id, verdict__in=SIGNED).select_related("reviewer")
     return list(rows.order_by("at", "id"))
+
+
+def still_holds(shown: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a packet of an earlier version says the same as one of this version, as far as it says anything: what an
+    upgrade adds to packets makes nothing stale that people have before them."""
+    return shown.get("format", 1) < FORMAT and _holds({**shown, "format": FORMAT}, now)
+
+
+def _holds(shown: Any, now: Any) -> bool:
+    if isinstance(shown, Mapping) and isinstance(now, Mapping):
+        return all(key in now and _holds(value, now[key]) for key, value in shown.items())
+    if isinstance(shown, list) and isinstance(now, list):
+        return len(shown) == len(now) and all(map(_holds, shown, now))
+    return bool(shown == now)
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[dict[str, Any]]:

@@ -38,6 +38,11 @@ class Question:
     def messages(self) -> list[str]:
         return list(dict.fromkeys(item["message"] for item in self.items))
 
+    @property
+    def earlier(self) -> list[str]:
+        """What other cases it is about, as the steps name them."""
+        return list(dict.fromkeys(item["earlier"] for item in self.items if item.get("earlier")))
+
 
 def questions_of(differences: Sequence[Mapping[str, Any]]) -> list[Question]:
     """The differences of a packet, those about the same pointer together, in the order of the first of each."""

@@ -7,6 +7,7 @@ from django.utils.translation import gettext
 from . import policies
 from .models import ReviewPolicy
 
+OTHER = "other"
 Codes = Mapping[str, Sequence[tuple[str, str]]]
 
 
@@ -26,3 +27,12 @@ def words_of(policy: ReviewPolicy, verdict: str, code: str) -> str:
     known = {row.code: row.words for row in policy.codes.all() if row.verdict == verdict}
     usual = dict(policies.REASONS.get(verdict, ()))
     return known.get(code) or (gettext(usual[code]) if code in usual else code)
+
+
+def unknown(policy: ReviewPolicy, verdict: str, code: str) -> str:
+    """What is wrong with a code that nobody offers for this verdict, and what is offered; empty where nothing is."""
+    usual = dict(policies.REASONS.get(verdict, ()))
+    if code in ("", OTHER) or code in usual:
+        return ""
+    offered = [known for known, _ in codes_of(policy).get(verdict, ())]
+    return "" if code in offered else f"{code!r}; expected one of {', '.join(offered or [OTHER])}"

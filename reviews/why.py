@@ -31,6 +31,7 @@ WOULD = {  # what a route means for a case
     "reject": _("it would have been rejected"),
 }
 BEYOND = {">": _("more than {}"), ">=": _("{} or more"), "<": _("less than {}"), "<=": _("{} or less")}
+COUNTED = {("<=", 0): _("none"), ("<", 1): _("none"), (">", 0): _("one or more"), (">=", 1): _("one or more")}
 FACT = re.compile(r"\b([a-z][a-z0-9_]*): ")
 OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
@@ -107,15 +108,7 @@ class Why:
     def _would(self, rule: Mapping[str, Any]) -> str:
         near = rule["near"]
         op = near["op"] if _opens(near) else OPPOSITE[near["op"]]
-        bound = str(BEYOND[op]).format(self._shown(near["fact"], near["threshold"]))
-        value = self._shown(near["fact"], near["value"])
-        return gettext("%(fact)s is %(value)s. With %(bound)s, %(would)s (rule %(name)s).") % {
-            "fact": words(near["fact"]),
-            "value": value,
-            "bound": bound,
-            "would": WOULD[rule["route"]],
-            "name": rule["name"],
-        }
+        return self._state(near["fact"], near["value"], op, near["threshold"], would=WOULD[rule["route"]])
 
     def _way_back(self) -> str:
         """Where one rule alone asked, the change of one value after which it would not have."""
@@ -124,14 +117,19 @@ class Why:
         values = self._typed(self.packet["reasons"][0])
         for part in condition.comparisons:
             if values.get(part.fact) is not None and self._is_off(condition, values, part):
-                bound = str(BEYOND[OPPOSITE[part.op]]).format(self._shown(part.fact, part.value))
-                name, value = words(part.fact), self._shown(part.fact, values[part.fact])
-                return gettext("%(name)s is %(value)s. With %(bound)s, this rule would not have stopped it.") % {
-                    "name": name,
-                    "value": value,
-                    "bound": bound,
-                }
+                fact, op, would = part.fact, OPPOSITE[part.op], gettext("this rule would not have stopped it")
+                return self._state(fact, values[fact], op, part.value, would=would)
         return ""
+
+    def _state(self, fact: str, value: Any, op: str, bound: Any, *, would: object) -> str:
+        """How it is, how it would have to be, and what then. What is counted is no matter of more or less than none."""
+        counted = self.policies is not None and self.policies.vocabulary.get(fact) == "int"
+        said = {"fact": words(fact), "value": self._shown(fact, value), "would": would}
+        said["bound"] = COUNTED.get((op, int(bound))) if counted else None
+        said["bound"] = said["bound"] or str(BEYOND[op]).format(self._shown(fact, bound))
+        if counted:
+            return gettext("%(fact)s: %(value)s. With %(bound)s, %(would)s.") % said
+        return gettext("%(fact)s is %(value)s. With %(bound)s, %(would)s.") % said
 
     def _is_off(self, condition: Condition, values: Mapping[str, Any], part: Comparison) -> bool:
         vocabulary = tuple(sorted(self.policies.vocabulary.items())) if self.policies else ()

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from audit.models import Event
 from orchestrator.models import AgentAccount, LedgerEntry
 from orchestrator.sources import account_of
-from reviews.models import Approval, Review
+from reviews.models import Approval, ReasonCode, Review
 
 from .api import Caller, fields
 from .cast import answer, bill, cast, open_review_of, waiting_bill, work
@@ -157,6 +157,10 @@ def test_p09_an_agents_token_decides_nothing(everybody, review):
         ({"verdict": ["approve"]}, "verdict"),
         ({"verdict": "reroute", "target": "moon:base"}, "target"),
         ({"verdict": "reject", "reason": ""}, "reason"),
+        ({"verdict": "reject", "reason": "because"}, "reason"),
+        ({"verdict": "approve", "reason": "duplicate"}, "reason"),
+        ({"verdict": "delegate", "target": "user:second", "hours": 0}, "hours"),
+        ({"verdict": "delegate", "target": "user:second", "hours": "long"}, "hours"),
         ({"corrections": ["a"]}, "corrections"),
         ({"need": 0}, "need"),
         ({"actor": "cfo"}, "actor"),
@@ -239,3 +243,36 @@ def test_a_program_sends_a_case_elsewhere_without_a_reason(everybody, review):
     sent = clerk.post(f"reviews/{review.pk}/decide", agreeing(found, verdict="escalate", reason=""))
     assert sent.status_code == 200
     assert Approval.objects.get().reason == "other"
+
+
+def test_an_unknown_reason_is_answered_with_those_that_are_known(everybody, review):
+    clerk = Caller(everybody.clerk)
+    given = agreeing(clerk.get(f"reviews/{review.pk}").json(), verdict="reject", reason="because")
+    [error] = clerk.post(f"reviews/{review.pk}/decide", given).json()["errors"]
+    assert error["field"] == "reason"
+    assert error["message"] == (
+        "reason: 'because'; expected one of duplicate, not_ordered, wrong_amount, suspected_fraud, bad_document, other"
+    )
+    ReasonCode.objects.create(policy=everybody.policy, verdict="reject", code="because", words="Because")
+    assert clerk.post(f"reviews/{review.pk}/decide", given).status_code == 200
+
+
+def test_a_case_is_handed_over_for_a_time(everybody, review):
+    clerk = Caller(everybody.clerk)
+    found = clerk.get(f"reviews/{review.pk}").json()
+    given = agreeing(found, verdict="delegate", target="user:second", hours=4)
+    assert clerk.post(f"reviews/{review.pk}/decide", given).status_code == 200
+    review.refresh_from_db()
+    assert review.delegated_until - Approval.objects.get().at == timedelta(hours=4)
+
+
+def test_a_first_signature_is_taken_back_over_the_api(everybody, review):
+    everybody.policy.quorum, everybody.policy.undo_seconds = 2, 30
+    everybody.policy.save()
+    review = waiting_bill(everybody)
+    clerk = Caller(everybody.clerk)
+    told = clerk.post(f"reviews/{review.pk}/decide", agreeing(clerk.get(f"reviews/{review.pk}").json())).json()
+    assert told["review_status"] == "open"
+    undone = clerk.post(f"decisions/{told['decision']}/undo")
+    assert undone.status_code == 200
+    assert Caller(everybody.outsider).post(f"decisions/{told['decision']}/undo").status_code == 404

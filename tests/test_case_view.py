@@ -10,13 +10,15 @@ from PIL import Image
 
 from audit.log import Actor, record
 from orchestrator.documents.render import MAX_PICTURE, as_webp
+from orchestrator.effects import shown
 from orchestrator.models import Document
 from reviews import services as reviews
+from reviews.earlier import earlier_runs
 from reviews.lookalikes import objections, visible
 from reviews.models import Measured, Review
 from reviews.packet import build_packet
 from reviews.passages import locate
-from tests.cast import answer, bill, cast, open_review_of, waiting_bill, work
+from tests.cast import answer, bill, cast, open_review_of, paid_bill, waiting_bill, work
 from tests.desk import case_url, signed_in, text_of
 from tests.papers import difference, found, paper_case, passage, value
 
@@ -79,6 +81,23 @@ def test_a_near_miss_is_told_in_words_with_what_it_would_have_meant(everybody):
     review = waiting_bill(everybody, amount="19500.00")
     why = words_of(page_of(everybody, review), 'id="why"')
     assert "Amount base is 19,500.00 EUR. With more than 20,000.00 EUR, a person would have been asked" in why
+
+
+def test_what_is_counted_is_told_without_how_many_or_less(everybody):
+    review = waiting_bill(everybody)
+    why = words_of(page_of(everybody, review), 'id="why"')
+    assert "Smallest change. Stops: 1. With none, this rule would not have stopped it." in why
+
+
+def test_a_missing_value_is_asked_about_in_words(everybody):
+    assert (shown("vendor_name", None), shown("invoice_number", "")) == ("an unknown vendor", "(not known)")
+
+
+def test_a_difference_leads_to_the_case_it_is_about_for_those_who_may_see_it(everybody):
+    paid = paid_bill(everybody)
+    names = {str(paid.run_id), paid.run.effects.get().key, "P-1"}
+    assert earlier_runs(names, everybody.clerk) == dict.fromkeys(names - {"P-1"}, paid.run)
+    assert earlier_runs(names, everybody.outsider) == {}
 
 
 def test_how_often_people_changed_something_is_told_only_from_fifty_cases_on(everybody):

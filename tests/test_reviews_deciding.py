@@ -1,12 +1,16 @@
 """What an answer does, what it leaves in the trail, and that it is taken once."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from audit.models import Event
+from orchestrator.digests import digest
 from orchestrator.models import Decision, Effect, LedgerEntry, Task
 from reviews import services
-from reviews.errors import AlreadyDecided, Invalid, NonceTaken
-from reviews.models import Approval, Review
+from reviews.errors import AlreadyDecided, Invalid, NonceTaken, Stale
+from reviews.models import Approval, Queue, Review, ReviewPolicy
 
 from .cast import answer, bill, cast, kinds_since, mark, open_review_of, waiting_bill, work
 
@@ -188,3 +192,33 @@ def test_looking_at_a_case_is_recorded_with_what_was_shown(everybody):
     assert shown["allowed"] == ["approve", "reject", "reroute", "ask", "delegate", "escalate"]
     event = Event.objects.get(kind="review.viewed")
     assert (event.queue, event.actor_id, event.run) == ("clerks", str(everybody.clerk.pk), str(review.run_id))
+
+
+def test_a_round_that_was_opened_before_an_upgrade_is_not_stale_for_what_the_upgrade_added(everybody):
+    review = waiting_bill(everybody)
+    older = {name: part for name, part in review.packet.items() if name not in ("format", "refused")}
+    Review.objects.filter(pk=review.pk).update(packet=older, packet_digest=digest(older))
+    assert answer(review, everybody.clerk)["review_status"] == "approved"
+
+
+def test_a_round_that_was_opened_before_an_upgrade_is_stale_where_the_case_has_changed(everybody):
+    review = waiting_bill(everybody)
+    older = {name: part for name, part in review.packet.items() if name != "format"}
+    older["amount"] = {**older["amount"], "amount": "1.00"}
+    Review.objects.filter(pk=review.pk).update(packet=older, packet_digest=digest(older))
+    with pytest.raises(Stale):
+        answer(review, everybody.clerk)
+
+
+def test_going_up_puts_nothing_off_and_a_snooze_counts_no_more(everybody):
+    review = waiting_bill(everybody)
+    above = ReviewPolicy.objects.create(name="slow", sla_minutes=10_000)
+    Queue.objects.filter(pk=everybody.seniors.pk).update(policy=above)
+    ReviewPolicy.objects.filter(pk=everybody.policy.pk).update(snooze_stops_clock=True)
+    review.refresh_from_db()
+    due = review.due_at
+    services.snooze(review_id=review.pk, actor=everybody.clerk, until=timezone.now() + timedelta(days=3))
+    answer(review, everybody.clerk, "escalate")
+    review.refresh_from_db()
+    assert (review.queue, review.snoozed_until) == (everybody.seniors, None)
+    assert abs(review.due_at - due) < timedelta(seconds=5)

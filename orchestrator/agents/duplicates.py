@@ -92,6 +92,7 @@ def duplicate_difference(invoice: Invoice, known: Known) -> Discrepancy:
         severity="stop",
         title="Number used before" if known.kind == "number_reused" else "Possible duplicate",
         message=message,
+        earlier=row.get("payment_id"),
         pointer="/read/invoice/invoice_number",
         options=[
             Option(value=invoice.invoice_number, source="invoice"),

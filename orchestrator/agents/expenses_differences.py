@@ -124,4 +124,5 @@ def claim_difference(kind: str, row: Mapping[str, Any], mine: Fingerprint, recei
         Option(value=receipt.receipt_number, source="this receipt"),
         Option(value=row.get("receipt_number"), source="the other receipt"),
     ]
-    return _difference(kind, severity, title, message, "receipt_number", options)
+    found = _difference(kind, severity, title, message, "receipt_number", options)
+    return found.model_copy(update={"earlier": row.get("claim")})

@@ -40,3 +40,4 @@ class Discrepancy(BaseModel):
     options: list[Option] = []
     passages: list[Passage] = []  # where it stands in `document`, besides the value that `pointer` leads to
     document: str | None = None
+    earlier: str | None = None  # another case that this is about: its run, or the key of what it did outside
