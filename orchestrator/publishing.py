@@ -17,7 +17,17 @@ from .connectors.actions import action_kinds
 from .definitions import AgentInfo, Catalog, Definition, DefinitionError, check_catalog, from_json, parse
 from .digests import digest
 from .errors import Conflict, SecondPersonNeeded
-from .models import DataSource, HandedOver, Hook, Policy, PolicyRule, PolicyVersion, Workflow, WorkflowVersion
+from .models import (
+    Connection,
+    DataSource,
+    HandedOver,
+    Hook,
+    Policy,
+    PolicyRule,
+    PolicyVersion,
+    Workflow,
+    WorkflowVersion,
+)
 from .policies.evaluate import PolicyError, PolicySet, Rule
 from .policies.gate import SAMPLE
 from .sources import account_of
@@ -222,3 +232,46 @@ def save_policy(*, source: str, actor: AbstractBaseUser, second: AbstractBaseUse
         publish_policy(policy=policy, actor=second)
     policy.refresh_from_db()
     return policy
+
+
+@transaction.atomic
+def propose_connection(*, row: Connection, actor: AbstractBaseUser) -> bool:
+    """A connection as it was just written: it stands still until somebody else puts it in force. False: it is as it
+    was handed over last."""
+    row.refresh_from_db()
+    sha256 = digest_of_connection(row)
+    if sha256 == row.proposed_digest:
+        return False
+    changed = {"is_active": False, "put_in_force_by": None, "proposed_by": actor, "proposed_digest": sha256}
+    type(row)._default_manager.filter(pk=row.pk).update(**changed)
+    _told_connection("connection.proposed", row, actor, digest=sha256)
+    return True
+
+
+@transaction.atomic
+def publish_connection(*, row: Connection, actor: AbstractBaseUser) -> None:
+    """Puts in force what somebody else wrote, exactly as they left it. Errors: Conflict, SecondPersonNeeded."""
+    row = type(row)._default_manager.select_for_update(of=("self",), no_key=True).get(pk=row.pk)
+    refuse_alone(row, actor)
+    _refuse_changed(row, digest_of_connection(row))
+    type(row)._default_manager.filter(pk=row.pk).update(is_active=True, put_in_force_by=actor)
+    _told_connection("connection.published", row, actor, digest=row.proposed_digest)
+
+
+@transaction.atomic
+def switch_off_connection(*, row: Connection, actor: AbstractBaseUser) -> None:
+    """To stop something one person is enough."""
+    if type(row)._default_manager.filter(pk=row.pk, is_active=True).update(is_active=False):
+        _told_connection("connection.switched_off", row, actor)
+
+
+def digest_of_connection(row: Connection) -> str:
+    fields = [field for field in row._meta.concrete_fields if field.editable and field.name not in NOT_WRITTEN]
+    return digest({field.name: str(field.value_from_object(row)) for field in fields})
+
+
+NOT_WRITTEN = ("id", "is_active", "read_until")
+
+
+def _told_connection(kind: str, row: Connection, actor: AbstractBaseUser, **data: str) -> None:
+    record(kind, subject=(str(row._meta.model_name), str(row)), actor=person(actor), data=data)

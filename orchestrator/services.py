@@ -19,12 +19,15 @@ from .errors import Conflict, InputInvalid, KeyReused, SecondPersonNeeded, Servi
 from .models import Document, Hold, Policy, Run, RunDocument, Workflow
 from .pinned import definition_of
 from .publishing import (
+    propose_connection,
     propose_policy,
     propose_workflow,
+    publish_connection,
     publish_policy,
     publish_workflow,
     save_policy,
     save_workflow,
+    switch_off_connection,
 )
 from .resolving import resolve_incident
 from .statements import Slot
@@ -37,8 +40,10 @@ __all__ = [
     "ServiceError",
     "UnknownWorkflow",
     "cancel_run",
+    "propose_connection",
     "propose_policy",
     "propose_workflow",
+    "publish_connection",
     "publish_policy",
     "publish_workflow",
     "pull_hold",
@@ -47,6 +52,7 @@ __all__ = [
     "save_policy",
     "save_workflow",
     "start_run",
+    "switch_off_connection",
 ]
 
 

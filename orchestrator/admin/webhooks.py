@@ -1,11 +1,16 @@
 """Webhooks: addresses are configuration, and their secrets are never shown again; deliveries are read only."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
 
-from orchestrator.models import Hook, HookDelivery, WebhookDelivery, WebhookEndpoint
+from orchestrator import services
+from orchestrator.models import Connection, Hook, HookDelivery, WebhookDelivery, WebhookEndpoint
 
 from .recorded import RecordedAdmin
 
@@ -16,8 +21,54 @@ class SecretAdmin(RecordedAdmin):
     def described(self, obj: Any) -> dict[str, Any]:
         return {name: value for name, value in super().described(obj).items() if name not in ("secret", "read_until")}
 
+    change_form_template = "admin/orchestrator/connection/change_form.html"
+    readonly_fields = ("is_active", "proposed")
+
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("secret", "read_until") if obj is not None else ("read_until",)
+
+    @admin.display(description="second person")
+    def proposed(self, row: Connection) -> str:
+        if row.pk and row.put_in_force_by_id:
+            return f"Written by {row.proposed_by}, put in force by {row.put_in_force_by}."
+        return f"Written by {row.proposed_by}; somebody else puts it in force." if row.proposed_by_id else "–"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        waits = row is not None and not row.is_active and row.proposed_by_id not in (None, request.user.pk)
+        more = {"may_publish": waits, "may_switch_off": row is not None and row.is_active}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if services.propose_connection(row=obj, actor=cast(Any, request.user)):
+            messages.info(request, f"{obj} stands still until somebody else puts it in force.")
+
+    def get_urls(self) -> list[URLPattern]:
+        view, name = self.admin_site.admin_view(self.act_view), f"orchestrator_{self.opts.model_name}_act"
+        return [path("<path:pk>/<slug:act>-connection/", view, name=name), *super().get_urls()]
+
+    def act_view(self, request: HttpRequest, pk: str, act: str) -> HttpResponse:
+        row = self.get_object(request, pk)
+        if row is None or act not in ACTS or request.method != "POST":
+            raise Http404
+        if not self.has_change_permission(request, row):
+            raise PermissionDenied
+        service, words = ACTS[act]
+        try:
+            service(row=row, actor=cast(Any, request.user))
+            messages.success(request, f"{row} {words}.")
+        except services.ServiceError as refused:
+            messages.error(request, f"{refused}.")
+        return redirect(reverse(f"admin:orchestrator_{self.opts.model_name}_change", args=[row.pk]))
+
+
+ACTS: Mapping[str, tuple[Callable[..., None], str]] = {
+    "publish": (services.publish_connection, "is in force"),
+    "stop": (services.switch_off_connection, "is switched off"),
+}
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -4,12 +4,13 @@ from .handed_over import HandedOver
 from .ledger import ConnectorCheck, LedgerEntry
 from .policy import Policy, PolicyRule, PolicyVersion
 from .run import Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task, Wait
-from .webhook import Hook, HookDelivery, WebhookDelivery, WebhookEndpoint
+from .webhook import Connection, Hook, HookDelivery, WebhookDelivery, WebhookEndpoint
 from .workflow import AgentAccount, DataSource, ExchangeRate, SourceRow, Workflow, WorkflowVersion
 
 __all__ = [
     "AgentAccount",
     "ApiToken",
+    "Connection",
     "ConnectorCheck",
     "DataSource",
     "Decision",

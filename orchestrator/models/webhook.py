@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from audit.ids import uuid7
 
+from .handed_over import HandedOver
 from .run import Run, Wait
 from .workflow import Workflow
 
@@ -19,13 +20,27 @@ def new_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-class Hook(models.Model):
+class Connection(HandedOver):
+    """A way between us and others. What one person writes stands still until another has put it in force."""
+
+    is_active = models.BooleanField(default=True)
+    put_in_force_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+
+    class Meta:
+        abstract = True
+
+
+ALONE = Q(is_active=True, proposed_by=models.F("put_in_force_by"))
+
+
+class Hook(Connection):
     """An address under /hooks/ where a signed event may come in. It wakes the runs that wait for an event of its name,
     and starts a run where a workflow is named."""
 
     name = models.SlugField(max_length=100, unique=True)
     secret = models.CharField(max_length=100, default=new_secret)
-    is_active = models.BooleanField(default=True)
     correlation = models.CharField(
         max_length=100, default="subject", help_text="Path in the body to the value that tells runs apart."
     )
@@ -45,7 +60,8 @@ class Hook(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(workflow__isnull=True) | Q(runs_as__isnull=False), name="hook_runs_as_somebody"
-            )
+            ),
+            models.CheckConstraint(condition=~ALONE, name="hook_put_in_force_by_a_second_person"),
         ]
 
     def __str__(self) -> str:
@@ -73,18 +89,18 @@ class HookDelivery(models.Model):
         return f"{self.hook_id}: {self.webhook_id}"
 
 
-class WebhookEndpoint(models.Model):
+class WebhookEndpoint(Connection):
     """Where events of runs and reviews are sent."""
 
     name = models.SlugField(max_length=60, unique=True)
     url = models.URLField(max_length=500)
     secret = models.CharField(max_length=100, default=new_secret)
     kinds = models.JSONField(default=list, blank=True, help_text='Such as ["run.", "review.approved"]; empty: all.')
-    is_active = models.BooleanField(default=True)
     read_until = models.DateTimeField(db_default=Now(), help_text="Events up to here were looked at.")
 
     class Meta:
         ordering = ["name"]
+        constraints = [models.CheckConstraint(condition=~ALONE, name="endpoint_put_in_force_by_a_second_person")]
 
     def __str__(self) -> str:
         return self.name
