@@ -110,6 +110,15 @@ def granted_each(user: Any, model: type[models.Model], codenames: Collection[str
     return found
 
 
+def names_kept_from(user: Any, rows: QuerySet, codename: str) -> set[str]:
+    """Names of the rows this author may not put into definitions. A row is kept for those who hold the permission on
+    it as soon as somebody does."""
+    wanted, mine = _granted(rows.model, [codename]), granted(user, rows.model, [codename])
+    given = UserObjectPermission.objects.filter(wanted).values_list("object_pk", flat=True)
+    kept = set(given.union(GroupObjectPermission.objects.filter(wanted).values_list("object_pk", flat=True)))
+    return {name for pk, name in rows.values_list("pk", "name") if str(pk) in kept - mine}
+
+
 def held_keys(
     user: Any, model: type[models.Model], codenames: Collection[str]
 ) -> tuple[QuerySet[UserObjectPermission], QuerySet[GroupObjectPermission]]:

@@ -1,6 +1,6 @@
 """Publishing: a checked, immutable version of a workflow or a policy, pinned by the runs that start from then on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +13,13 @@ from audit.log import person, record
 
 from . import safe_yaml
 from .agents import registry
-from .connectors.actions import action_kinds
+from .connectors.actions import action_kinds, connector_for
 from .definitions import AgentInfo, Catalog, Definition, DefinitionError, check_catalog, from_json, parse
 from .digests import digest
 from .errors import Conflict, SecondPersonNeeded
 from .models import (
     Connection,
+    Connector,
     DataSource,
     HandedOver,
     Hook,
@@ -28,6 +29,7 @@ from .models import (
     Workflow,
     WorkflowVersion,
 )
+from .permissions import names_kept_from
 from .policies.evaluate import PolicyError, PolicySet, Rule
 from .policies.gate import SAMPLE
 from .sources import account_of
@@ -56,19 +58,36 @@ def catalog() -> Catalog:
     )
 
 
-def check_workflow(source: str) -> Definition:
-    """The definition this YAML describes, with every name checked. DefinitionError lists all objections by path."""
+def check_workflow(source: str, *, author: AbstractBaseUser) -> Definition:
+    """The definition this YAML describes, with every name checked, and whether its author may use it. DefinitionError
+    lists all objections by path."""
     definition = parse(source, kinds=tuple(settings.STEP_HANDLERS))
-    if objections := check_catalog(definition, catalog()):
+    if objections := [*check_catalog(definition, catalog()), *_kept_from(author, definition)]:
         raise DefinitionError(objections)
     return definition
+
+
+def _kept_from(author: AbstractBaseUser, definition: Definition) -> Iterator[tuple[str, str]]:
+    """What the definition names that is kept for other authors."""
+    queues = import_string(settings.QUEUE_NAMES)(kept_from=author)
+    connectors = names_kept_from(author, Connector.objects.order_by(), "use_connector")
+    for step in definition.steps.values():
+        if step.queue in queues:
+            yield (
+                f"steps.{step.name}.review",
+                f"names the queue {step.queue!r}, which its author may not put into workflows",
+            )
+        for key, kind in (("effect", step.target), ("compensate", step.compensate)):
+            if step.kind == "effect" and kind in action_kinds() and connector_for(kind).name in connectors:
+                by = connector_for(kind).name
+                yield f"steps.{step.name}.{key}", f"goes by {by!r}, which its author may not put into workflows"
 
 
 @transaction.atomic
 def propose_workflow(*, source: str, actor: AbstractBaseUser) -> tuple[Workflow, bool]:
     """Hands a definition over to be published by somebody else, exactly as it stands. DefinitionError lists every
     objection. False: it is what is in force already."""
-    definition = check_workflow(source)
+    definition = check_workflow(source, author=actor)
     workflow, _ = Workflow.objects.get_or_create(name=definition.name, defaults={"title": definition.title})
     if workflow.current is not None and workflow.current.digest == definition.digest:
         return workflow, False
@@ -83,7 +102,7 @@ def publish_workflow(*, workflow: Workflow, actor: AbstractBaseUser) -> Workflow
     Conflict where nothing was handed over, SecondPersonNeeded, DefinitionError."""
     workflow = Workflow.objects.select_for_update(of=("self",), no_key=True).get(pk=workflow.pk)
     refuse_alone(workflow, actor)
-    definition = check_workflow(workflow.draft)
+    definition = check_workflow(workflow.draft, author=workflow.proposed_by)
     _refuse_changed(workflow, definition.digest)
     version = WorkflowVersion.objects.create(
         workflow=workflow,

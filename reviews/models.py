@@ -116,6 +116,7 @@ class Queue(models.Model):
         ordering = ["title"]
         permissions = [  # view_queue comes from Django
             ("decide", "Can decide cases in this queue"),
+            ("use_queue", "Can put this queue into workflows"),
             ("reroute", "Can send cases of this queue elsewhere"),
             ("insights", "Can see the figures of this queue"),
             ("lead", "Leads the people of this queue, and sees their figures one by one"),

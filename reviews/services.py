@@ -4,7 +4,11 @@ Every act names its `actor`, checks that person as the database knows them now, 
 transaction; a refused one leaves `decide.refused` in a transaction of its own. Errors: reviews/errors.py.
 """
 
+from collections.abc import Collection
+from typing import Any
+
 from audit.log import database_now
+from orchestrator.permissions import names_kept_from
 
 from .asking import answer
 from .claiming import ask_to_take_over, claim, hand_over, reassign, regroup, release, save_draft, sweep_overdue, view
@@ -49,9 +53,12 @@ __all__ = [
 ]
 
 
-def queue_names() -> list[str]:
-    """The queues a definition may name (settings.QUEUE_NAMES)."""
-    return list(Queue.objects.values_list("name", flat=True))
+def queue_names(*, kept_from: Any = None) -> Collection[str]:
+    """The queues a definition may name (settings.QUEUE_NAMES), or those that this author may not."""
+    rows = Queue.objects.order_by()
+    if kept_from is not None:
+        return names_kept_from(kept_from, rows, "use_queue")
+    return list(rows.values_list("name", flat=True))
 
 
 def sweep_reviews() -> int:

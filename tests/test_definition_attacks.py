@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator import recovery, services
+from orchestrator import grants, recovery, services
 from orchestrator.definitions import DefinitionError
-from orchestrator.models import Effect, Run
+from orchestrator.models import Connector, Effect, Run
 from orchestrator.publishing import check_workflow
 from orchestrator.steps.timer import moment
 from reviews.errors import Invalid
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 def objections(source: str) -> dict[str, str]:
     with pytest.raises(DefinitionError) as caught:
-        check_workflow(source)
+        check_workflow(source, author=second_admin())
     return dict(caught.value.errors)
 
 
@@ -104,3 +104,43 @@ def test_w10_no_agent_and_no_correction_stands_in_for_a_person_where_the_policy_
     work()
     assert not Effect.objects.exists()
     assert Run.objects.get(pk=review.run_id).status == "waiting"
+
+
+def kept_for_another(codename: str, row, everybody) -> dict[str, str]:
+    """What an author is told about the shipped-like flow once somebody else was given the right to use `row`."""
+    assert check_workflow(WORKFLOW, author=everybody.second)
+    grants.give(codename, everybody.manager, row, actor=everybody.admin)
+    with pytest.raises(DefinitionError) as caught:
+        check_workflow(WORKFLOW, author=everybody.second)
+    assert check_workflow(WORKFLOW, author=everybody.manager)
+    return dict(caught.value.errors)
+
+
+def test_w08_a_queue_that_is_kept_for_other_authors_is_refused():
+    everybody = cast()
+    told = kept_for_another("use_queue", everybody.clerks, everybody)
+    assert told == {"steps.approve.review": "names the queue 'clerks', which its author may not put into workflows"}
+
+
+def test_w08_a_connector_that_is_kept_for_other_authors_is_refused():
+    everybody = cast()
+    told = kept_for_another("use_connector", Connector.objects.get(name="ledger"), everybody)
+    assert told == {"steps.pay.effect": "goes by 'ledger', which its author may not put into workflows"}
+
+
+def test_w08_being_an_admin_opens_nothing_that_is_kept_for_others():
+    everybody = cast()
+    grants.give("use_queue", everybody.manager, everybody.clerks, actor=everybody.admin)
+    with pytest.raises(DefinitionError):
+        services.propose_workflow(source=WORKFLOW.replace("title:", "title: New"), actor=everybody.admin)
+
+
+def test_w08_a_right_taken_back_before_the_second_person_looks_counts_no_more():
+    everybody = cast()
+    source = WORKFLOW.replace("title: ", "title: New ")
+    grants.give("use_queue", everybody.manager, everybody.clerks, actor=everybody.admin)
+    workflow, _ = services.propose_workflow(source=source, actor=everybody.manager)
+    grants.give("use_queue", everybody.cfo, everybody.clerks, actor=everybody.admin)
+    grants.take("use_queue", everybody.manager, everybody.clerks, actor=everybody.admin)
+    with pytest.raises(DefinitionError):
+        services.publish_workflow(workflow=workflow, actor=everybody.cfo)

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 
 from orchestrator.import_formats import ImportRefused
 from orchestrator.importing import import_rows
-from orchestrator.models import AgentAccount, DataSource, ExchangeRate, SourceRow
+from orchestrator.models import AgentAccount, Connector, DataSource, ExchangeRate, SourceRow
 from orchestrator.permissions import granted, holds
 
 from .recorded import GrantingAdmin, ReadOnlyAdmin, RecordedAdmin
@@ -36,6 +36,21 @@ class ImportForm(forms.Form):
             if len(refused.bad) > MOST_NAMED:
                 self.add_error("file", f"and {len(refused.bad) - MOST_NAMED} more")
             return None
+
+
+@admin.register(Connector)
+class ConnectorAdmin(GrantingAdmin):
+    """Which authors may put its effects into workflows is edited under "Object permissions"; with nobody named there,
+    all may."""
+
+    fields = ["name"]
+    readonly_fields = ["name"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(DataSource)

@@ -27,14 +27,14 @@ class SourceForm(forms.Form):
         label="Definition (YAML)", widget=forms.Textarea(attrs={"rows": 32, "cols": 110, "spellcheck": "false"})
     )
 
-    def __init__(self, *args: Any, workflow: Workflow | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, author: Any, workflow: Workflow | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.workflow = workflow
+        self.author, self.workflow = author, workflow
 
     def clean_source(self) -> str:
         source = self.cleaned_data["source"]
         try:
-            self.check_name(check_workflow(source))
+            self.check_name(check_workflow(source, author=self.author))
         except DefinitionError as wrong:
             raise forms.ValidationError([f"{at}: {why}" if at else why for at, why in wrong.errors]) from None
         return source
@@ -99,7 +99,7 @@ class WorkflowAdmin(RecordedAdmin, GrantingAdmin):
         if not (self.has_change_permission(request, workflow) if workflow else self.has_add_permission(request)):
             raise PermissionDenied
         initial = {"source": source_of(workflow)} if workflow else {}
-        form = SourceForm(request.POST or None, workflow=workflow, initial=initial)
+        form = SourceForm(request.POST or None, author=request.user, workflow=workflow, initial=initial)
         if request.method == "POST" and form.is_valid():
             actor: Any = request.user
             workflow, is_new = services.propose_workflow(source=form.cleaned_data["source"], actor=actor)

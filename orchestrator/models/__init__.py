@@ -1,7 +1,7 @@
 from .access import ApiToken
 from .document import Document, DocumentPage
 from .handed_over import HandedOver
-from .ledger import ConnectorCheck, LedgerEntry
+from .ledger import Connector, ConnectorCheck, LedgerEntry
 from .policy import Policy, PolicyRule, PolicyVersion
 from .run import Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task, Wait
 from .webhook import Connection, Hook, HookDelivery, WebhookDelivery, WebhookEndpoint
@@ -11,6 +11,7 @@ __all__ = [
     "AgentAccount",
     "ApiToken",
     "Connection",
+    "Connector",
     "ConnectorCheck",
     "DataSource",
     "Decision",

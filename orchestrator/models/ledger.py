@@ -26,6 +26,19 @@ class LedgerEntry(models.Model):
         return f"L-{self.pk:08d}"
 
 
+class Connector(models.Model):
+    """A way by which effects reach the outside. Which authors may put its effects into definitions hangs here."""
+
+    name = models.SlugField(max_length=40, unique=True)
+
+    class Meta:
+        ordering = ["name"]
+        permissions = [("use_connector", "Can put effects of this connector into workflows")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ConnectorCheck(models.Model):
     """What the conformance test found at an address: the class its effects have from then on."""
 
