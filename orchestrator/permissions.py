@@ -122,10 +122,12 @@ def names_kept_from(user: Any, rows: QuerySet, codename: str) -> set[str]:
 def held_keys(
     user: Any, model: type[models.Model], codenames: Collection[str]
 ) -> tuple[QuerySet[UserObjectPermission], QuerySet[GroupObjectPermission]]:
-    """The grants themselves, the person's own and their groups', for whoever asks them inside another statement."""
+    """The grants themselves, the person's own and their groups', for whoever asks them inside another statement.
+    `user`: a person, or the place of one's key."""
     wanted = _granted(model, codenames)
-    own = UserObjectPermission.objects.filter(wanted, user_id=user.pk)
-    return own, GroupObjectPermission.objects.filter(wanted, group__user=user.pk)
+    key = getattr(user, "pk", user)
+    own = UserObjectPermission.objects.filter(wanted, user_id=key)
+    return own, GroupObjectPermission.objects.filter(wanted, group__user=key)
 
 
 def _granted(model: type[models.Model], codenames: Collection[str]) -> Q:

@@ -76,10 +76,16 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
 # Pages and workers wait for nobody long: a row that somebody holds too long is a "try again", a process that froze in a
-# transaction loses its locks. A command is watched by whoever called it, and takes the time it takes.
+# transaction loses its locks. A command is watched by whoever called it, and takes the time it takes. Compiling a plan
+# (`jit`) takes longer than any answer a page may wait for.
 DATABASE_LIMITS = env.dict(
     "DATABASE_LIMITS",
-    default={"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"},
+    default={
+        "statement_timeout": "5s",
+        "lock_timeout": "2s",
+        "idle_in_transaction_session_timeout": "10s",
+        "jit": "off",
+    },
 )
 IS_COMMAND = Path(sys.argv[0]).stem in ("manage", "django-admin")
 POSTGRES_OPTIONS: dict[str, object] = {"server_side_binding": True, "prepare_threshold": 2}

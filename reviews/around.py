@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from orchestrator.permissions import AUDITORS, granted_each
 
-from .inbox import Sight, Wanted, beyond, key_of, narrowed, rows_of
+from .inbox import Moment, Sight, Wanted, beyond, key_of, narrowed
 from .models import Queue, Review
 from .permissions import SEES
 
@@ -19,14 +19,14 @@ def look_around(user: Any) -> tuple[Sight, list[Queue]]:
     queues: list[Any] = list(Queue.objects.annotate(auditing=auditing))
     keys = set().union(*held.values())
     seen = [queue for queue in queues if queue.auditing or str(queue.pk) in keys]
-    return Sight(user, seen, Review.objects.inbox_for(user, held["decide"])), queues
+    inbox = Review.objects.inbox_for(user, held["decide"])
+    return Sight(user, seen, inbox, Moment.of(timezone.now())), queues
 
 
 def neighbours(sight: Sight, wanted: Wanted, review: Review) -> tuple[Review | None, Review | None]:
     """(before, after) of the list, in one statement; they need not be the reader's to decide."""
-    now = timezone.now()
-    key = key_of(review, wanted.order, now)
-    rows = narrowed(rows_of(sight, wanted.view, now), wanted, sight.user).exclude(task_id=review.task_id)
+    key = key_of(review, wanted.order, sight.at.now)
+    rows = narrowed(sight, wanted).exclude(task_id=review.task_id)
     one = [beyond(rows, wanted, key, backwards=back).values("pk")[:1] for back in (False, True)]
     behind_it = Exists(Review.objects.filter(pk=OuterRef("pk"), pk__in=one[0]))
     found: QuerySet[Any] = (

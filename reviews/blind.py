@@ -88,8 +88,9 @@ def differ(act: "Act", before: Sequence[Approval]) -> dict[str, Any]:
     review.level = len(review.levels) - 1
     built = build(review, [*before, act.vote])
     values = {"level": review.level, "levels": review.levels, "packet": built.packet, "packet_digest": built.digest}
+    values |= {"signed_at": act.now, "delegated_to": None}
     status = settling.back_to(review)
-    if not move_reviews([review.pk], [review.status], status, **values, delegated_to=None):
+    if not move_reviews([review.pk], [review.status], status, **values):
         raise Conflict("Somebody else answered first; nothing was recorded.")
     told(review, "review.signed", act.actor, **act.said())
     review.status, review.packet_digest = status, built.digest
@@ -114,6 +115,6 @@ def kept_from(user: Any, review: Review) -> Collection[int]:
 def hidden_rounds(user: Any) -> set[str]:
     """Rounds in which others have answered and this person has not: no part of the trail for them until they end."""
     signed = Approval.objects.filter(verdict__in=policies.SIGNED)
-    rows = Review.objects.live().filter(levels__0__blind=True, pk__in=signed.values("review"))
+    rows = Review.objects.listed().filter(levels__0__blind=True, signed_at__isnull=False)
     rows = rows.exclude(pk__in=signed.filter(reviewer=user).values("review")).only("levels", "level", "status")
     return {str(review.pk) for review in rows if hides_answers(review)}

@@ -7,9 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import BooleanField, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Now
 from django.http import Http404
@@ -19,7 +18,7 @@ from django.utils.translation import gettext
 from orchestrator.permissions import AUDITORS, granted_each, may
 from orchestrator.words import later as _
 
-from .models import Approval, Draft, Queue, Review, ReviewQuerySet
+from .models import URGENCY, Approval, Draft, Queue, Review, ReviewQuerySet
 from .permissions import SEES
 from .policies import SIGNED
 from .searching import cases_with, words_in
@@ -31,11 +30,11 @@ PAGE = 50
 MOST = 1_000  # counted no further: beyond it "more than" is all a reader needs
 NAMED = ("claimed_by", "asked", "delegated_to", "snoozed_by")
 FEW = 500  # cases found by a search that are named one by one
-MOST_IN_ALL = 20_000  # of what all queues together are counted
-DONE = "done"
+FEWEST, MOST_IN_ALL = 100, 10_000  # of a queue, and of all queues together, as far as they are counted
+TODAY, DONE = "today", "done"
 OWN_VIEWS = (
     (MINE, _("My queue")),
-    ("today", _("Due today")),
+    (TODAY, _("Due today")),
     ("blind", _("Blind second review")),
     ("asked", _("Waiting for information")),
     ("drafts", _("Drafts")),
@@ -45,22 +44,28 @@ OWN_VIEWS = (
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """A view in the side column. `count` as text: at most "1,000+"."""
+class Moment:
+    """Now, and the day it is in: times, or the places of times in a statement that is kept."""
 
-    name: str
-    title: str
-    count: str = ""
+    now: Any
+    today: Any
+    tomorrow: Any
+
+    @classmethod
+    def of(cls, now: datetime) -> "Moment":
+        today = start_of_day(now)
+        return cls(now, today, today + timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a person may see of the queues, read once a request (or a query, for who asks but one thing). Auditors see
-    every queue and decide in none."""
+    """What a person may see of the queues, and when: read once a request (or a query, for who asks but one thing).
+    Auditors see every queue and decide in none."""
 
     user: Any
     queues: Collection[Queue] | QuerySet[Queue]
     inbox: ReviewQuerySet
+    at: Moment
 
     def title_of(self, view: str) -> str | None:
         own = dict(OWN_VIEWS) | {ALL: gettext("All cases")}
@@ -73,34 +78,48 @@ class Sight:
         return [queue for queue in self.queues if queue.name == name]
 
 
-def sight_of(user: Any) -> Sight:
-    """In two statements."""
+def sight_of(user: Any, *, counted: bool = False) -> Sight:
+    """In two statements. `counted`: each queue with how many wait there, as `waiting` (at most one above `limit`)."""
     held = granted_each(user, Queue, SEES)
     keys = set().union(*held.values())
     auditing = Exists(user.groups.filter(name=AUDITORS))
     queues = Queue.objects.select_related("policy").filter(Q(pk__in=keys) | auditing)
-    return Sight(user, list(queues), Review.objects.inbox_for(user, held["decide"]))
+    if counted:
+        queues = with_waiting(queues, min(MOST, max(FEWEST, MOST_IN_ALL // max(len(keys), 1))) if keys else FEWEST)
+    return Sight(user, list(queues), Review.objects.inbox_for(user, held["decide"]), Moment.of(timezone.now()))
 
 
-def rows_of(sight: Sight, view: str, now: datetime) -> ReviewQuerySet:
+def with_waiting(queues: QuerySet[Queue], limit: int) -> QuerySet[Queue]:
+    waiting = Review.objects.listed().filter(queue=OuterRef("pk")).order_by(*URGENCY).values("pk")[: limit + 1]
+    return queues.annotate(waiting=Counted(waiting), limit=Value(limit))
+
+
+class Counted(Subquery):
+    """How many rows a query has, which may have a limit."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
+
+
+def rows_of(sight: Sight, view: str) -> ReviewQuerySet:
     """The cases of a view, in no order."""
     user, seen = sight.user, Review.objects.listed().filter(queue__in=sight.queues)
-    votes = Approval.objects.filter(review=OuterRef("pk"), verdict__in=SIGNED)
     if view == DONE:
-        mine = Approval.objects.filter(reviewer=user, at__gte=start_of_day(now))
+        mine = Approval.objects.filter(reviewer=user, at__gte=sight.at.today)
         return Review.objects.filter(pk__in=mine.values("review"))
     if view == MINE:
         return sight.inbox
-    if view == "today":
-        return sight.inbox.filter(band__lt=3, due_at__lt=start_of_day(now) + timedelta(days=1))
+    if view == TODAY:
+        return sight.inbox.filter(band__lt=3, due_at__lt=sight.at.tomorrow)
     if view == "blind":
-        return sight.inbox.filter(Exists(votes), levels__0__blind=True)
+        votes = Approval.objects.filter(review=OuterRef("pk"), verdict__in=SIGNED)
+        return sight.inbox.filter(Exists(votes), signed_at__isnull=False, levels__0__blind=True)
     if view == "asked":
         return seen.filter(asked__isnull=False)
     if view == "drafts":
         return seen.filter(task__in=Draft.objects.filter(user=user, recorded_at=None).values("task"))
     if view == "snoozed":
-        return seen.filter(snoozed_until__gt=now)
+        return seen.filter(snoozed_until__gt=sight.at.now)
     if view == ALL:
         rounds = Review.objects.filter(task=OuterRef("task_id"), round__gt=OuterRef("round"))
         return Review.objects.filter(~Exists(rounds), queue__in=sight.queues)
@@ -111,14 +130,15 @@ def start_of_day(now: datetime) -> datetime:
     return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def narrowed(rows: ReviewQuerySet, wanted: Wanted, user: Any, *, ahead: bool = True) -> ReviewQuerySet:
-    """`ahead`: what the words are found in may be read in a statement of its own."""
+def narrowed(sight: Sight, wanted: Wanted, *, ahead: bool = True) -> ReviewQuerySet:
+    """The cases of a list. `ahead`: what the words are found in may be read in a statement of its own."""
+    rows = rows_of(sight, wanted.view)
     if wanted.view == ALL and wanted.sort == "due":
         rows = rows.listed()  # what is settled has no due band
     if wanted.wf:
         rows = rows.filter(workflow=wanted.wf)
     if wanted.owner:
-        rows = rows.filter(owned(wanted.owner, user))
+        rows = rows.filter(owned(wanted.owner, sight.user))
     return with_words(rows, wanted, ahead) if wanted.q or wanted.why else rows
 
 
@@ -173,21 +193,22 @@ def beyond(rows: ReviewQuerySet, wanted: Wanted, key: Sequence[Any], *, backward
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of one page; `next` is the cursor of the page behind it, or empty."""
+    """Rows of one page of a `whole` list; `next` is the cursor of the page behind it, or empty."""
 
     rows: Sequence[Review]
+    whole: ReviewQuerySet
     next: str = ""
 
 
-def read_page(sight: Sight, wanted: Wanted, now: datetime) -> Page:
+def read_page(sight: Sight, wanted: Wanted) -> Page:
     """One page by key: whatever comes or goes meanwhile, no row that stays in its place is skipped or repeated."""
-    rows = narrowed(rows_of(sight, wanted.view, now), wanted, sight.user)
+    rows = narrowed(sight, wanted)
     if wanted.view == DONE:
-        return Page(named(told(done_by(rows, sight.user), sight.user)[:MOST], sight))
+        return Page(named(told(done_by(rows, sight.user), sight.user)[:MOST], sight), rows)
     ordered = beyond(rows, wanted, wanted.key) if wanted.key else in_order(rows, wanted)
     found = named(told(ordered, sight.user)[: PAGE + 1], sight)
     shown = found[:PAGE]
-    return Page(shown, cursor_of(shown[-1], wanted.order, now) if len(found) > PAGE else "")
+    return Page(shown, rows, cursor_of(shown[-1], wanted.order, sight.at.now) if len(found) > PAGE else "")
 
 
 def done_by(rows: ReviewQuerySet, user: Any) -> ReviewQuerySet:
@@ -198,14 +219,13 @@ def done_by(rows: ReviewQuerySet, user: Any) -> ReviewQuerySet:
 
 
 def told(rows: ReviewQuerySet, user: Any) -> Any:
-    """With what a row of the list tells beyond its own columns."""
+    """With what a row of the list tells beyond its own columns. A draft is looked for row by row: asked whether there
+    is one, PostgreSQL would read all drafts there are first."""
     drafts = Draft.objects.filter(task=OuterRef("task_id"), recorded_at=None).exclude(user=user)
-    votes = Approval.objects.filter(review=OuterRef("pk"), verdict__in=SIGNED)
     return rows.defer("packet", "levels").annotate(
         differences=KeyTransform("differences", "packet"),
         workflow_title=KeyTransform("workflow_title", KeyTransform("case", "packet")),
-        looked_at=Exists(drafts),
-        signed=Exists(votes),
+        looked_at=Subquery(drafts.values("pk")[:1]),
         blind=KeyTransform("blind", KeyTransform("0", "levels")),
     )
 
@@ -225,68 +245,12 @@ def named(rows: Any, sight: Sight) -> list[Review]:
     return found
 
 
-def views_of(sight: Sight, now: datetime, *further: tuple[QuerySet[Any], int]) -> tuple[list[View], Sequence[int]]:
-    """Every view with its count, and the counts of `further`, all in one statement."""
-    queues = list(sight.queues)
-    own = [(rows_of(sight, name, now), MOST) for name, _ in OWN_VIEWS]
-    each = min(MOST, max(100, MOST_IN_ALL // max(len(queues), 1)))
-    alone = [part_of(query, most) for query, most in (*own, *further)]
-    counts = run_counts([*alone, *parts_of_queues(queues, each)])
-    mine, rest, teams = counts[: len(own)], counts[len(own) : len(alone)], counts[len(alone) :]
-    views = [View(*name, as_text(n, MOST)) for name, n in zip(OWN_VIEWS, mine, strict=True)]
-    views += [View(queue.name, queue.title, as_text(n, each)) for queue, n in zip(queues, teams, strict=True)]
-    return views, rest
-
-
-def as_text(count: int, most: int) -> str:
-    return f"{count:,}" if count <= most else f"{most:,}+"
-
-
-def counted(rows: Sequence[tuple[QuerySet[Any], int]]) -> list[int]:
-    """How many rows each has, in one statement; none is counted beyond the first above its limit."""
-    return run_counts([part_of(query, most) for query, most in rows])
-
-
-Part = tuple[str, Sequence[Any]]  # SQL of one count, and its values
-
-
-def part_of(query: QuerySet[Any], most: int) -> Part:
-    try:
-        sql, params = query.order_by().values("pk")[: most + 1].query.sql_with_params()
-    except EmptyResultSet:
-        return "0", ()
-    return f"(SELECT COUNT(*) FROM ({sql}) AS found)", params  # noqa: S608 - Django's own SQL
-
-
-def parts_of_queues(queues: Sequence[Queue], most: int) -> list[Part]:
-    """The count of each queue. They differ in its key alone, so one is compiled for all of them."""
-    if not queues:
-        return []
-    keys = [Queue._meta.pk.get_db_prep_value(queue.pk, connection) for queue in queues]
-    sql, params = part_of(Review.objects.listed().filter(queue=queues[0]), most)
-    return [(sql, [key if value == keys[0] else value for value in params]) for key in keys]
-
-
-def run_counts(parts: Sequence[Part]) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join(sql for sql, _ in parts)}", [value for _, params in parts for value in params]
-        )
-        return list(cursor.fetchone())
-
-
-def waiting(inbox: ReviewQuerySet) -> str:
-    """How much waits in a person's inbox, for the main navigation."""
-    return as_text(counted([(inbox, MOST)])[0], MOST)
-
-
 def next_of(sight: Sight, wanted: Wanted, *, after: Review | None = None, backwards: bool = False) -> Review | None:
     """The case behind (or before) `after` in the list it was opened from; without `after`, the first."""
-    now = timezone.now()
-    rows = narrowed(rows_of(sight, wanted.view, now), wanted, sight.user).defer("packet")
+    rows = narrowed(sight, wanted).defer("packet")
     if after is None:
         return in_order(rows, wanted).first()
-    key = key_of(after, wanted.order, now)
+    key = key_of(after, wanted.order, sight.at.now)
     return beyond(rows.exclude(task_id=after.task_id), wanted, key, backwards=backwards).first()
 
 

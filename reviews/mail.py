@@ -19,8 +19,8 @@ from django.utils import timezone
 from orchestrator import dispatch
 from orchestrator.clock import Clock
 
-from . import inbox
-from .models import Notice, Preference, Review
+from . import counts
+from .models import Notice, Preference
 from .notices import for_telling, tell
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def send_digest(liked: Preference) -> bool:
     if not Preference.objects.filter(pk=liked.pk, digested_on=before).update(digested_on=today):
         return False
     unread = tell(for_telling(liked.user.notices.filter(read_at=None))[:50])
-    waiting = inbox.waiting(Review.objects.inbox_for(liked.user))
+    waiting = counts.waiting(liked.user)
     if not unread and waiting == "0":
         return True
     subject = f"{waiting} waiting, {len(unread)} new"

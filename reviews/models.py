@@ -151,6 +151,11 @@ def band_of(due_at: datetime, now: datetime) -> int:
     return sum(due_at > now + limit for limit in BAND_LIMITS)
 
 
+def for_team_of(user: Any) -> Q:
+    """What whoever may decide in a queue finds there: not asked about elsewhere, not handed to somebody else."""
+    return Q(asked=None) & (Q(delegated_to=None) | Q(delegated_to=user))
+
+
 class ReviewQuerySet(models.QuerySet["Review"]):
     def live(self) -> Self:
         return self.filter(status__in=Review.LIVE)
@@ -164,12 +169,15 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         held by others, not snoozed, never of a run they started, nor signed by them already. `queues`: those they may
         decide in, where the caller has just read them."""
         queues = permissions.granted(user, Queue, ["decide"]) if queues is None else queues
-        mine = Q(queue__in=queues, asked=None) & (Q(delegated_to=None) | Q(delegated_to=user)) | Q(asked=user)
+        return self.free_for(user).filter(Q(queue__in=queues) & for_team_of(user) | Q(asked=user))
+
+    def free_for(self, user: Any) -> Self:
+        """Of those the person may decide, which they could take now. `user` may be the place of their key."""
         free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lt=Now())
         awake = Q(snoozed_until=None) | Q(snoozed_until__lte=Now())
         votes = ("approve", "reject", "reroute")
         signed = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, verdict__in=votes)
-        return self.listed().filter(mine & free & awake).exclude(requester=user).exclude(Exists(signed))
+        return self.listed().filter(free & awake).exclude(requester=user).exclude(Exists(signed))
 
     def by_urgency(self) -> Self:
         """Due band (overdue, two hours, a day, later), then exposure, then what is due first."""
@@ -227,6 +235,7 @@ class Review(models.Model):
     snoozed_until = models.DateTimeField(null=True, help_text="Until then it is in nobody's list of what to do.")
     snoozed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     snooze_moved_due = models.BooleanField(default=False, help_text="The snooze has put the due time off.")
+    signed_at = models.DateTimeField(null=True, help_text="When one of several people signed last; empty: nobody yet.")
     settled_at = models.DateTimeField(null=True)
     undo_until = models.DateTimeField(null=True, help_text="Until then the settled answer may be taken back.")
     ended_at = models.DateTimeField(null=True, help_text="When the round ended, in whatever way.")
@@ -261,6 +270,8 @@ class Review(models.Model):
             models.Index(fields=["workflow", "band", "rank", "due_at", "id"], name="review_workflow", condition=LISTED),
             models.Index(fields=["rank", "id"], name="review_exposure", condition=LISTED),
             models.Index(fields=["opened_at", "id"], name="review_age", condition=LISTED),
+            models.Index(fields=["rank", "id"], name="review_rank"),
+            models.Index(fields=["signed_at"], name="review_signed", condition=LISTED & Q(signed_at__isnull=False)),
             models.Index(fields=["due_at"], name="review_late", condition=LISTED & Q(overdue_at__isnull=True)),
             models.Index(fields=["claimed_until"], name="review_claims", condition=Q(claimed_until__isnull=False)),
             models.Index(fields=["snoozed_until"], name="review_snoozes", condition=Q(snoozed_until__isnull=False)),
@@ -340,7 +351,10 @@ class Approval(models.Model):
 
     class Meta:
         ordering = ["at", "id"]
-        indexes = [models.Index(fields=["recommended_by", "at"], name="approval_recommended")]
+        indexes = [
+            models.Index(fields=["recommended_by", "at"], name="approval_recommended"),
+            models.Index(fields=["reviewer", "at"], name="approval_reviewer"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["review", "reviewer"],

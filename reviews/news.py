@@ -5,28 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, Q
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
 
-from orchestrator.permissions import AUDITORS
-
-from .inbox import DONE, MOST, Sight, Wanted, counted, narrowed, rows_of
-from .models import Queue, Review, ReviewQuerySet
-from .permissions import SEES, held_queues
+from .counts import news_of
+from .inbox import Wanted
 from .wanted import Unknown
 
 LATE = timedelta(seconds=5)  # a case is new as of when its transaction began, and seen when that was committed
-MOST_NEWS = 99
-STILL = (DONE, "drafts", "snoozed")  # nothing new comes to these by itself
-
-
-def glance_of(user: object) -> Sight:
-    """What inbox.sight_of reads in two statements, as parts of the one that asks."""
-    auditing = Exists(user.groups.filter(name=AUDITORS))  # type: ignore[attr-defined]
-    seen = Queue.objects.filter(Q(pk__in=held_queues(user, SEES)) | auditing)
-    return Sight(user, seen, Review.objects.inbox_for(user, held_queues(user, ["decide"])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +33,7 @@ class Since:
         return cls(at, known)
 
 
-def fresh(sight: Sight, wanted: Wanted, at: datetime, now: datetime) -> ReviewQuerySet:
-    """The rows of a list that came, or came back, after `at`."""
-    if wanted.view in STILL or wanted.like:
-        return Review.objects.none()
-    came = Q(opened_at__gt=at) | Q(snoozed_until__gt=at, snoozed_until__lte=now)
-    return narrowed(rows_of(sight, wanted.view, now), wanted, sight.user, ahead=False).filter(came)
-
-
 def news_for(user: object, wanted: Wanted, since: Since) -> tuple[int, int]:
     """(how many are new in this list, how many wait for the person)."""
-    sight = glance_of(user)
-    rows = fresh(sight, wanted, since.at, timezone.now())
-    new, waiting = counted([(rows, MOST_NEWS + since.known), (sight.inbox, MOST)])
+    new, waiting = news_of(user, wanted, since.at)
     return max(0, new - since.known), waiting

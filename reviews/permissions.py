@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import BooleanField, CharField, Exists, ExpressionWrapper, F, Q, QuerySet, Value
-from django.db.models.functions import Cast, Replace
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, Func, Q, QuerySet, UUIDField
 
 from orchestrator import permissions, taking_back
 from orchestrator.models import AgentAccount, Run
@@ -92,13 +92,28 @@ def visible_queues(user: Any) -> set[str]:
     return set(Queue.objects.filter(pk__in=granted(user, Queue, SEES)).values_list("name", flat=True))
 
 
+class AsKey(Func):
+    """The text of a grant's object as the database keeps keys: SQLite has no type for them and no hyphens in them."""
+
+    output_field = UUIDField()
+    template = "(%(expressions)s)::uuid"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **further: Any) -> Any:
+        return self.as_sql(compiler, connection, template="REPLACE(%(expressions)s, '-', '')", **further)
+
+
 def held_queues(user: Any, codenames: Collection[str]) -> QuerySet[Any]:
-    """Keys of the queues on which the person holds any of these, as part of a larger statement. Keys are compared
-    without hyphens: a UUID as text has them in one database and not in the other."""
-    own, by_group = held_keys(user, Queue, codenames)
-    bare = {"bare": Replace(Cast("pk", CharField()), Value("-"), Value(""))}
-    held = [rows.annotate(bare=Replace("object_pk", Value("-"), Value(""))).values("bare") for rows in (own, by_group)]
-    return Queue.objects.annotate(**bare).filter(Q(bare__in=held[0]) | Q(bare__in=held[1])).values("pk")
+    """Keys of the queues on which the person (or who has the key of that place) holds any of these, each once, as part
+    of a larger statement."""
+    own, by_group = (rows.values_list(AsKey("object_pk")) for rows in held_keys(user, Queue, codenames))
+    return own.union(by_group)
+
+
+def seen_queues(user: Any) -> QuerySet[Queue]:
+    """The queues whose cases the person may see, as part of a larger statement."""
+    own, by_group = (rows.values_list(AsKey("object_pk")) for rows in held_keys(user, Queue, SEES))
+    auditing = User.groups.through.objects.filter(user_id=getattr(user, "pk", user), group__name=permissions.AUDITORS)
+    return Queue.objects.filter(Q(pk__in=own) | Q(pk__in=by_group) | Exists(auditing))
 
 
 def _sees_queue(user: Any, queue: Queue) -> bool:

@@ -113,6 +113,7 @@ def go_on_signing(act: "Act", level: int, *, shown: Sequence[Any]) -> dict[str, 
         "packet_digest": built.digest,
         "amount_base": built.exposure,
         "delegated_to": None,
+        "signed_at": act.now,
     }
     back = back_to(review)
     if not move_reviews([review.pk], [review.status], back, **values):

@@ -20,16 +20,16 @@ from orchestrator.http import Request
 from orchestrator.permissions import may
 from orchestrator.words import later as _
 
-from . import inbox, services, toast
+from . import counts, services, toast
 from .answer import Answer
 from .around import look_around, neighbours
 from .case_page import CasePage
 from .choices import VERDICTS
+from .counts import glance_of
 from .errors import AlreadyDecided, Conflict, Invalid, NotAllowed, ReviewError, Stale, TooLate
 from .forms import SnoozeForm, TextForm
 from .inbox import Wanted, newest_review, newest_round
 from .models import Draft, Review
-from .news import glance_of
 from .packet import difference
 from .past import similar
 from .permissions import allowed, standing_of
@@ -76,7 +76,7 @@ def case(request: Request, task: UUID) -> HttpResponse:
         "after": after,
         "view_title": sight.title_of(page.wanted.view) or gettext("Queue"),
         "past": similar(sight, review),
-        "waiting": inbox.waiting(sight.inbox),
+        "waiting": counts.waiting(request.user),
         "ahead": ahead,
         **since(review, request.GET.get("since", "")),
     }

@@ -11,7 +11,6 @@ from django.db.models.functions import Cast
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -22,11 +21,12 @@ from orchestrator.models import PolicyRule, Workflow
 from orchestrator.words import later as _
 
 from . import inbox, services
+from .counts import MOST_NEWS, View, as_text, counts_beside, own_counts, views_of
 from .errors import Conflict, NotAllowed
 from .forms import SNOOZES
 from .inbox import Sight, Wanted, newest_review
 from .models import BANDS, Review, SavedView
-from .news import LATE, MOST_NEWS, Since, fresh, news_for
+from .news import LATE, Since, news_for
 from .similar import similar_to
 from .wanted import OWNERS, SORTS, Unknown
 from .why import worst_look
@@ -64,12 +64,13 @@ def queue(request: Request) -> HttpResponse:
 
 
 def show(request: Request, wanted: Wanted) -> HttpResponse:
-    sight, now = inbox.sight_of(request.user), timezone.now()
-    page = inbox.Page(similar_to(sight, wanted, now)) if wanted.like else inbox.read_page(sight, wanted, now)
-    context = {"wanted": wanted, "page": page, "groups": grouped(page.rows, wanted, now), "search": wanted.q}
-    if request.htmx and request.htmx.target == "more":
+    more = request.htmx and request.htmx.target == "more"
+    sight = inbox.sight_of(request.user, counted=not more)
+    page = similar_to(sight, wanted) if wanted.like else inbox.read_page(sight, wanted)
+    context = {"wanted": wanted, "page": page, "groups": grouped(page.rows, wanted, sight.at.now), "search": wanted.q}
+    if more:
         return render(request, "queue/_items.html", context)
-    response = render(request, "queue/queue.html", context | around(sight, wanted, page, now))
+    response = render(request, "queue/queue.html", context | around(sight, wanted, page))
     remember_view(request, response, wanted)
     return response
 
@@ -106,7 +107,7 @@ def grouped(rows: Any, wanted: Wanted, now: Any) -> list[Group]:
         row.count = len(row.differences or ())
         row.held = row.claimed_by_id and row.claimed_until > now
         row.asleep = row.snoozed_until and row.snoozed_until > now
-        row.blind_now = row.blind and row.signed and row.is_live
+        row.blind_now = row.blind and row.signed_at and row.is_live
         row.undoable = row.undo_until and row.undo_until > now and row.answer.get("decision")
     if not rows:
         return []
@@ -119,23 +120,24 @@ def grouped(rows: Any, wanted: Wanted, now: Any) -> list[Group]:
     return [Group(str(BANDS[band]), list(found)) for band, found in groupby(rows, key=lambda row: row.band)]
 
 
-def around(sight: Sight, wanted: Wanted, page: inbox.Page, now: Any) -> dict[str, Any]:
+def around(sight: Sight, wanted: Wanted, page: inbox.Page) -> dict[str, Any]:
     """What stands beside the list: views with counts, filters, the preview of its first case."""
-    at = now - LATE
-    urgent = inbox.rows_of(sight, wanted.view, now).filter(band__lte=1)
-    views, [known, soon] = inbox.views_of(sight, now, (fresh(sight, wanted, at, now), MOST_NEWS), (urgent, inbox.MOST))
+    at = sight.at.now - LATE
+    counts = counts_beside(sight, wanted, page, at)
+    views = views_of(sight, counts.own)
+    here = next((view.count for view in views if view.name == wanted.view), "")
     first = page.rows[0] if page.rows else None
     return {
         **in_columns(views),
-        "here": next((view for view in views if view.name == wanted.view), None),
-        "soon": soon,
+        "here": here if counts.listed is None else as_text(counts.listed),
+        "soon": as_text(counts.soon) if counts.soon else "",
         "title": sight.title_of(wanted.view) or gettext("No such view"),
         "waiting": views[0].count,
         "sorts": SORTS.items(),
         "owners": OWNERS.items(),
         **choices_of(sight.user),
         "since": at.isoformat(),
-        "known": known,
+        "known": counts.new,
         "etag": tag(0, views[0].count),
         "is_empty": not page.rows,
         "bulk_acts": BULK_ACTS,
@@ -144,7 +146,7 @@ def around(sight: Sight, wanted: Wanted, page: inbox.Page, now: Any) -> dict[str
     }
 
 
-def in_columns(views: list[inbox.View]) -> dict[str, Any]:
+def in_columns(views: list[View]) -> dict[str, Any]:
     own = len(inbox.OWN_VIEWS)
     return {"own_views": views[:own], "queues": views[own:]}
 
@@ -187,7 +189,7 @@ def news(request: Request) -> HttpResponse:
     except Unknown as error:
         return HttpResponse(str(error), status=400, content_type="text/plain")
     new, mine = news_for(request.user, wanted, since)
-    etag = tag(new, inbox.as_text(mine, inbox.MOST))
+    etag = tag(new, as_text(mine))
     if request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304)
     if new and "empty" in request.GET:
@@ -195,7 +197,7 @@ def news(request: Request) -> HttpResponse:
         response["HX-Retarget"] = response["HX-Reselect"] = ".split"
         response["HX-Reswap"] = "outerHTML"
         return response
-    views, _ = inbox.views_of(inbox.sight_of(request.user), timezone.now())
+    views = views_of(inbox.sight_of(request.user, counted=True), own_counts(request.user))
     context = {**in_columns(views), "wanted": wanted, "new": new, "most": MOST_NEWS, "waiting": views[0].count}
     saved = list(SavedView.objects.filter(user=request.user))
     context |= {"since": since.at.isoformat(), "known": since.known, "etag": etag, "oob": True, "saved": saved}

@@ -87,6 +87,11 @@ class Wanted:
         return bool(self.wf or self.why or self.q or self.owner or self.like)
 
     @property
+    def has_words(self) -> bool:
+        """It is found by the words of its cases."""
+        return bool(self.q or self.why)
+
+    @property
     def query(self) -> str:
         """The query string without the cursor. It travels with a case, so that the next one is of the same list."""
         defaults = Wanted()

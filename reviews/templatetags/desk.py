@@ -10,9 +10,9 @@ from django.contrib.auth.models import Permission
 from django.db.models import Count, Exists, Q
 
 from orchestrator.models import Hold
-from reviews import inbox, toast
+from reviews import counts, toast
 from reviews.keys import translation
-from reviews.models import Preference, Review
+from reviews.models import Preference
 from reviews.toast import Toast
 
 register = template.Library()
@@ -68,7 +68,7 @@ def chrome(context: template.Context) -> Desk:
         dense=liked.density == Preference.Density.DENSE,
         name=user.get_full_name() or user.get_username(),
         area=AREAS.get(first, first),
-        waiting=context["waiting"] if "waiting" in context else inbox.waiting(Review.objects.inbox_for(user)),
+        waiting=context["waiting"] if "waiting" in context else counts.waiting(user),
         unread=reader.unread,
         may_hold=reader.may_hold,
         holds=list(Hold.objects.filter(released_at=None).select_related("pulled_by").order_by("pulled_at")),

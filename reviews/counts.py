@@ -1,0 +1,204 @@
+"""How many cases stand in each list: no further than a reader needs, and in statements that are compiled once.
+
+PostgreSQL keeps the plans of statements that differ in their values alone, and such a plan knows neither how many
+queues a person has nor how much waits there. So an inbox is counted queue by queue, and every other list in the order
+of the index that finds it: the cost is that of what is counted, whatever else is there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import BigIntegerField, DateTimeField, QuerySet, TextField
+from django.db.models.expressions import RawSQL
+from django.utils import timezone
+
+from orchestrator.statements import Slot, Statement
+
+from .inbox import DONE, MOST, OWN_VIEWS, TODAY, Moment, Page, Sight, Wanted, narrowed
+from .models import URGENCY, Review, ReviewQuerySet, for_team_of
+from .permissions import held_queues, seen_queues
+from .wanted import ALL, MINE
+
+MOST_NEWS = 99
+STILL = (DONE, "drafts", "snoozed")  # nothing new comes to these by itself
+OWN = tuple(name for name, _ in OWN_VIEWS)
+NEW, SOON = "new in the list", "soon due in the list"
+TEAM, ANY = "-team", "any"  # stand for a queue and a workflow: no name is like that
+ORDER = {"asked": ("asked",), "snoozed": ("snoozed_until",), "blind": ("signed_at",)}  # by what finds them
+USER, VIEW, FLOW = Slot("user", BigIntegerField()), Slot("view", TextField()), Slot("wf", TextField())
+SINCE = Slot("since", DateTimeField())
+WHEN = Moment(*(Slot(name, DateTimeField()) for name in Moment.__slots__))
+
+Part = tuple[str, Sequence[Any]]  # SQL of a number, and its values
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view in the side column. `count` as text: at most "1,000+"."""
+
+    name: str
+    title: str
+    count: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of the person's own views in their order, of what is new in the list and of what is due soon in it. `listed`: of
+    the list itself, where it is not simply one of the views."""
+
+    own: Sequence[int]
+    new: int
+    soon: int = 0
+    listed: int | None = None
+
+
+def as_text(count: int, most: int = MOST) -> str:
+    return f"{count:,}" if count <= most else f"{most:,}+"
+
+
+def views_of(sight: Sight, own: Sequence[int]) -> list[View]:
+    """Every view with its count: the person's own, then the queues, of a sight that has counted them."""
+    views = [View(*name, as_text(n)) for name, n in zip(OWN_VIEWS, own, strict=True)]
+    teams: Any = sight.queues
+    return views + [View(queue.name, queue.title, as_text(queue.waiting, queue.limit)) for queue in teams]
+
+
+def counts_beside(sight: Sight, wanted: Wanted, page: Page, since: datetime) -> Counts:
+    """What stands beside a page of a list, in one statement."""
+    further = [part_of(page.whole, MOST)] if wanted.is_narrowed and page.next else []
+    if wanted.has_words or wanted.like:
+        own = _numbers(OWN, Wanted(), sight.user, sight.at, [*further, *_found_new(sight, wanted, since)])
+        own, rest = own[: len(OWN)], own[len(OWN) :]
+        return Counts(own, sum(rest[len(further) :]), listed=rest[0] if further else len(page.rows))
+    found = _numbers((*OWN, NEW, SOON), wanted, sight.user, sight.at, further, since)
+    own, (new, soon), rest = found[: len(OWN)], found[len(OWN) : len(OWN) + 2], found[len(OWN) + 2 :]
+    return Counts(own, new, soon, rest[0] if rest else len(page.rows) if wanted.is_narrowed else None)
+
+
+def _found_new(sight: Sight, wanted: Wanted, since: datetime) -> list[Part]:
+    """What is new among the cases with these words: they differ, so this is compiled each time."""
+    if wanted.like:
+        return []
+    return [part_of(rows, MOST_NEWS * 2) for rows in came(narrowed(sight, wanted, ahead=False), since, sight.at.now)]
+
+
+def glance_of(user: Any, at: Moment | None = None) -> Sight:
+    """What inbox.sight_of reads in two statements, as parts of the one that asks."""
+    inbox = Review.objects.inbox_for(user, held_queues(user, ["decide"]))
+    return Sight(user, seen_queues(user), inbox, at or Moment.of(timezone.now()))
+
+
+def own_counts(user: Any) -> list[int]:
+    """How many stand in each of the person's own views."""
+    return _numbers(OWN, Wanted(), user, Moment.of(timezone.now()))
+
+
+def news_of(user: Any, wanted: Wanted, since: datetime) -> tuple[int, int]:
+    """(how many came to the list after `since`, how many wait for the person): in one statement."""
+    sight = glance_of(user)
+    if not wanted.has_words and not wanted.like:
+        new, waits = _numbers((NEW, MINE), wanted, user, sight.at, since=since)
+        return new, waits
+    waits, *found = _numbers((MINE,), Wanted(), user, sight.at, _found_new(sight, wanted, since))
+    return sum(found), waits
+
+
+def waiting(user: Any) -> str:
+    """How much waits in a person's inbox, for the main navigation."""
+    return as_text(_numbers((MINE,), Wanted(), user, Moment.of(timezone.now()))[0])
+
+
+def _numbers(
+    names: tuple[str, ...],
+    wanted: Wanted,
+    user: Any,
+    at: Moment,
+    further: Sequence[Part] = (),
+    since: datetime | None = None,
+) -> list[int]:
+    """The numbers of these names for a list, then those of `further`."""
+    kept = _kept(names, shape_of(wanted), connection.vendor)
+    given = {"user": user.pk, "view": wanted.view, "wf": wanted.wf, "since": since or at.now}
+    given |= {name: getattr(at, name) for name in Moment.__slots__}
+    values = [value.value(given) if isinstance(value, Slot) else value for value in kept.params]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ", ".join([kept.sql, *(sql for sql, _ in further)]), [*values, *(v for _, some in further for v in some)]
+        )
+        return list(cursor.fetchone())
+
+
+def shape_of(wanted: Wanted) -> Wanted:
+    """What of a list its statement depends on."""
+    known = wanted.view in (*OWN, ALL)
+    sort = "due" if wanted.view == ALL and wanted.sort == "due" else "newest"
+    return Wanted(view=wanted.view if known else TEAM, wf=ANY if wanted.wf else "", owner=wanted.owner, sort=sort)
+
+
+@cache
+def _kept(names: tuple[str, ...], shape: Wanted, vendor: str) -> Statement:
+    slots: Any = {"view": VIEW} if shape.view == TEAM else {}
+    slots |= {"wf": FLOW} if shape.wf else {}
+    parts = [_number(name, shape, replace(shape, **slots), vendor) for name in names]
+    return Statement(
+        f"SELECT {', '.join(sql for sql, _ in parts)}", tuple(value for _, values in parts for value in values)
+    )
+
+
+def _number(name: str, shape: Wanted, wanted: Wanted, vendor: str) -> Part:
+    """`wanted` is the list itself, with places where what differs from person to person stands."""
+    if name == NEW:
+        rows = [] if shape.view in STILL else came(narrowed(_sight(), wanted), SINCE, WHEN.now)
+        return _sum([part_of(some, MOST_NEWS * 2) for some in rows])
+    if name == SOON:
+        return _sum([] if shape.view == ALL else _in_list(shape.view, wanted, vendor, band__lte=1))
+    return _sum(_in_list(name, Wanted(view=name), vendor))
+
+
+def _in_list(view: str, wanted: Wanted, vendor: str, **further: Any) -> list[Part]:
+    if view in (MINE, TODAY) and vendor == "postgresql":
+        team = Review.objects.free_for(USER).filter(for_team_of(USER), queue=RawSQL("held.key", ()))
+        asked = Review.objects.free_for(USER).filter(asked=USER)
+        return [
+            _by_queue(narrowed(replace(_sight(), inbox=team), wanted).filter(**further), MOST),
+            part_of(narrowed(replace(_sight(), inbox=asked), wanted).filter(**further), MOST),
+        ]
+    order = ORDER.get(view, URGENCY if view == TEAM else ())
+    return [part_of(narrowed(_sight(), wanted).filter(**further).order_by(*order), MOST)]
+
+
+def _sight() -> Sight:
+    """What whoever asks may see, then."""
+    return glance_of(USER, WHEN)
+
+
+def _by_queue(rows: ReviewQuerySet, most: int) -> Part:
+    """Queue by queue, each in the order of its index, and no further than `most` in all."""
+    held, keys = held_queues(USER, ["decide"]).query.sql_with_params()
+    each, values = rows.order_by(*URGENCY).values("pk")[: most + 1].query.sql_with_params()
+    queues = f"FROM ({held}) AS held (key) CROSS JOIN LATERAL ({each}) AS waits"
+    return f"(SELECT COUNT(*) FROM (SELECT 1 {queues} LIMIT {most + 1}) AS counted)", [*keys, *values]  # noqa: S608
+
+
+def part_of(query: QuerySet[Any], most: int) -> Part:
+    """The SQL of a count: no further than one above `most`."""
+    try:
+        sql, params = query.values("pk")[: most + 1].query.sql_with_params()
+    except EmptyResultSet:
+        return "0", ()
+    return f"(SELECT COUNT(*) FROM ({sql}) AS counted)", params  # noqa: S608 - Django's own SQL
+
+
+def _sum(parts: Sequence[Part]) -> Part:
+    return " + ".join(sql for sql, _ in parts) or "0", [value for _, values in parts for value in values]
+
+
+def came(rows: ReviewQuerySet, since: Any, now: Any) -> list[ReviewQuerySet]:
+    """Of these rows, those that were opened after `since`, and those that were snoozed until a time after it."""
+    back = rows.filter(snoozed_until__gt=since, snoozed_until__lte=now, opened_at__lte=since)
+    return [rows.filter(opened_at__gt=since).order_by("opened_at"), back.order_by("snoozed_until")]
