@@ -32,6 +32,7 @@ NAMED = ("claimed_by", "asked", "delegated_to", "snoozed_by")
 FEW = 500  # cases found by a search that are named one by one
 FEWEST, MOST_IN_ALL = 100, 10_000  # of a queue, and of all queues together, as far as they are counted
 TODAY, DONE = "today", "done"
+INBOX = (MINE, TODAY, "blind")  # what the person could take now
 OWN_VIEWS = (
     (MINE, _("My queue")),
     (TODAY, _("Due today")),
@@ -84,9 +85,18 @@ def sight_of(user: Any, *, counted: bool = False) -> Sight:
     keys = set().union(*held.values())
     auditing = Exists(user.groups.filter(name=AUDITORS))
     queues = Queue.objects.select_related("policy").filter(Q(pk__in=keys) | auditing)
-    if counted:
-        queues = with_waiting(queues, min(MOST, max(FEWEST, MOST_IN_ALL // max(len(keys), 1))) if keys else FEWEST)
+    if counted:  # whoever holds nothing may be an auditor, who sees any number
+        queues = with_waiting(queues, min(MOST, max(FEWEST, MOST_IN_ALL // len(keys))) if keys else FEWEST)
     return Sight(user, list(queues), Review.objects.inbox_for(user, held["decide"]), Moment.of(timezone.now()))
+
+
+def reach_of(user: Any) -> Sight:
+    """The same in one statement, for who asks but one thing. Which queues are a person's own is known when that is
+    planned: a plan that cannot know looks through everybody's cases for the first of a few."""
+    held = granted_each(user, Queue, SEES)
+    seen = Q(pk__in=set().union(*held.values())) | Exists(user.groups.filter(name=AUDITORS))
+    inbox = Review.objects.inbox_for(user, held["decide"])
+    return Sight(user, Queue.objects.filter(seen), inbox, Moment.of(timezone.now()))
 
 
 def with_waiting(queues: QuerySet[Queue], limit: int) -> QuerySet[Queue]:
@@ -133,6 +143,8 @@ def start_of_day(now: datetime) -> datetime:
 def narrowed(sight: Sight, wanted: Wanted, *, ahead: bool = True) -> ReviewQuerySet:
     """The cases of a list. `ahead`: what the words are found in may be read in a statement of its own."""
     rows = rows_of(sight, wanted.view)
+    if wanted.owner == "others" and wanted.view in INBOX:
+        return rows.none()  # what somebody else holds is in nobody's inbox
     if wanted.view == ALL and wanted.sort == "due":
         rows = rows.listed()  # what is settled has no due band
     if wanted.wf:

@@ -25,10 +25,9 @@ from .answer import Answer
 from .around import look_around, neighbours
 from .case_page import CasePage
 from .choices import VERDICTS
-from .counts import glance_of
 from .errors import AlreadyDecided, Conflict, Invalid, NotAllowed, ReviewError, Stale, TooLate
 from .forms import SnoozeForm, TextForm
-from .inbox import Wanted, newest_review, newest_round
+from .inbox import Wanted, newest_review, newest_round, reach_of
 from .models import Draft, Review
 from .packet import difference
 from .past import similar
@@ -260,7 +259,7 @@ def keep_toast(request: Request, review: Review, answer: Answer, result: dict[st
 
 def following(request: Request, wanted: Wanted, review: Review) -> str:
     """Where to go after an answer: the next case of the same list, or the list."""
-    sight = glance_of(request.user)
+    sight = reach_of(request.user)
     taken = claim_first(request, sight, wanted, after=review) or claim_first(request, sight, wanted)
     return case_url(taken, wanted) if taken else queue_url(wanted)
 

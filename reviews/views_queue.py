@@ -219,7 +219,7 @@ def peek(request: Request, task: Any) -> HttpResponse:
 def take_next(request: Request) -> HttpResponse:
     """Claims the first case of the list and opens it; an empty list is an empty desk, not an error."""
     wanted = Wanted.of(request.GET)
-    taken = claim_first(request, inbox.sight_of(request.user), wanted)
+    taken = claim_first(request, inbox.reach_of(request.user), wanted)
     return redirect(case_url(taken, wanted) if taken else queue_url(wanted))
 
 

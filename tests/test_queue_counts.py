@@ -1,0 +1,94 @@
+"""The number beside a list is the number of its cases, however a person came by the right to see them."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from audit.log import database_now
+from orchestrator import grants
+from reviews import services as reviews
+from reviews.models import Draft, Queue, Review
+
+from .cast import answer, cast, waiting_bill
+from .desk import signed_in
+
+pytestmark = pytest.mark.django_db
+VIEWS = ("mine", "today", "blind", "asked", "drafts", "snoozed", "done")
+
+
+@pytest.fixture
+def everybody():
+    return cast(undo_seconds=30)
+
+
+def shown(client, **query):
+    page = client.get("/queue/", query).context
+    return page["here"], len(page["page"].rows)
+
+
+def counts(client):
+    page = client.get("/queue/", {"view": "mine"}).context
+    return {view.name: view.count for view in (*page["own_views"], *page["queues"])}
+
+
+def busy(everybody):
+    """A case of every kind, seen by the clerk."""
+    kinds = ("PLAIN", "HANDED", "ASKED", "SNOOZED", "HELD", "DRAFTED", "DECIDED")
+    plain, handed, asked, snoozed, held, drafted, decided = (waiting_bill(everybody, number=kind) for kind in kinds)
+    reviews.claim(review_id=held.pk, actor=everybody.second)
+    Review.objects.filter(pk=handed.pk).update(delegated_to=everybody.second)
+    Review.objects.filter(pk=asked.pk).update(asked=everybody.clerk)
+    later = database_now() + timedelta(days=2)
+    Review.objects.filter(pk=snoozed.pk).update(snoozed_until=later, snoozed_by=everybody.clerk)
+    Draft.objects.create(task=drafted.task, user=everybody.clerk, data={"comment": "Later"})
+    answer(decided, everybody.clerk, "reject")
+    return plain
+
+
+def test_every_view_has_as_many_cases_as_its_number_says(everybody):
+    busy(everybody)
+    client = signed_in(everybody.clerk)
+    said = counts(client)
+    for view in (*VIEWS, "clerks"):
+        assert shown(client, view=view) == (said[view], int(said[view])), view
+    assert (said["mine"], said["asked"], said["snoozed"], said["drafts"], said["done"]) == ("3", "1", "1", "1", "1")
+
+
+def test_a_right_that_comes_with_a_group_counts_once_beside_ones_own(everybody):
+    busy(everybody)
+    queue, group = Queue.objects.get(name="clerks"), Group.objects.create(name="team")
+    everybody.clerk.groups.add(group)
+    grants.give("decide", group, queue, actor=everybody.admin)
+    client = signed_in(everybody.clerk)
+    assert counts(client)["mine"] == "3"
+    grants.take("decide", everybody.clerk, queue, actor=everybody.admin)
+    assert counts(client)["mine"] == "3"
+    grants.take("decide", group, queue, actor=everybody.admin)
+    assert counts(client)["mine"] == "1"  # what was put to the person stays theirs to answer
+
+
+def test_the_number_of_a_narrowed_list_is_its_own(everybody):
+    busy(everybody)
+    client = signed_in(everybody.clerk)
+    assert shown(client, view="mine", owner="mine") == ("0", 0)
+    assert shown(client, view="clerks", owner="others") == ("1", 1)
+    assert shown(client, view="mine", q="plain") == ("1", 1)
+    assert shown(client, view="mine", wf="no-such-flow") == ("0", 0)
+
+
+def test_what_somebody_else_holds_is_in_nobodys_inbox(everybody):
+    busy(everybody)
+    assert shown(signed_in(everybody.clerk), view="mine", owner="others") == ("0", 0)
+
+
+def test_a_queue_page_takes_at_most_twelve_statements_however_it_is_narrowed(everybody):
+    busy(everybody)
+    client = signed_in(everybody.clerk)
+    for query in ({"view": "mine"}, {"view": "mine", "wf": "pay"}, {"q": "plain"}, {"view": "all", "why": "differs"}):
+        client.get("/queue/", query)
+        with CaptureQueriesContext(connection) as statements:
+            client.get("/queue/", query)
+        assert len(statements) <= 12, (query, [found["sql"][:80] for found in statements])
