@@ -14,7 +14,7 @@ def fill(apps, editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("orchestrator", "0012_oldest_first"),
-        ("reviews", "0012_language"),
+        ("reviews", "0013_queue_rights"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
