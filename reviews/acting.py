@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Exists, F, QuerySet, Subquery
+from django.db.models import Exists, F, Max, QuerySet, Subquery
 
 from audit.models import Event
 from orchestrator.pacing import as_many
@@ -86,11 +86,12 @@ def _acting(_kind: int, *, user: Slot, review: Slot, queue: Slot) -> QuerySet:
 def _signing(_kind: int, most: int, *, user: Slot, review: Slot, queue: Slot, **keys: Slot) -> QuerySet:
     given = Approval.objects.filter(review__pk=review, verdict__in=policies.SIGNED)
     shown = Reveal.objects.filter(review__pk=review, user__pk=user)
+    # Grouped by what is the same in all of them: the newest, by whatever index finds them, never by walking along `at`.
     looked = Event.objects.filter(kind="review.viewed", subject_id=keys["subject"], actor_id=keys["actor"])
     return with_standing(user=user, review=review, queue=queue).annotate(
-        earlier=Subquery(Approval.objects.filter(nonce=keys["nonce"]).values("pk")[:1]),
+        earlier=Subquery(Approval.objects.filter(nonce=keys["nonce"]).order_by().values("pk")),
         hurried=as_many(keys["actor"], ANSWERS, most),
-        seen_at=Subquery(looked.order_by("-at").values("at")[:1]),
+        seen_at=Subquery(looked.order_by().values("subject_id").annotate(last=Max("at")).values("last")),
         undo_seconds=F("preference__undo_seconds"),
         auto_next=F("preference__auto_next"),
         signed=Exists(given),

@@ -14,6 +14,7 @@ from typing import Any
 from . import case_pages, flows, product
 from .cpu import percentile, resident_bytes, tree_pids
 from .pages import p7_queue_page, p8_queue_and_poll
+from .recording import p8_record
 from .servers import Servers
 from .workers import PROJECT, worker
 
@@ -225,6 +226,7 @@ TARGETS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "P12": p12_page_weight,
     "P9": p9_export,
     "P8-case": p8_case,
+    "P8-record": p8_record,
     "P6": p6_past_tasks,
     "P7": p7_queue_page,
     "P8": p8_queue_and_poll,
