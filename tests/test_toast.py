@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.sessions.models import Session
 
-from reviews.toast import COOKIE
+from reviews.toast import AFTER, COOKIE
 
 from .cast import cast, waiting_bill
 from .desk import decide, signed_in, text_of
@@ -61,6 +61,6 @@ def test_one_that_was_tampered_with_is_none(everybody, value):
 def test_it_goes_when_the_time_is_over(everybody, monkeypatch):
     client = signed_in(everybody.clerk)
     rejected(client, everybody)
-    assert 0 < client.cookies[COOKIE]["max-age"] <= 60
-    monkeypatch.setattr("reviews.toast.Toast.seconds", 0)
+    assert 60 < client.cookies[COOKIE]["max-age"] <= 60 + AFTER.total_seconds()
+    monkeypatch.setattr("reviews.toast.Toast.kept", 0)
     assert TOAST not in text_of(client.get("/queue/"))
