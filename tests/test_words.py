@@ -1,14 +1,17 @@
 """Every text a page says is marked for translation: with each of them put in brackets, nothing stands outside but data.
 Dates, numbers and amounts follow the locale; what programs read, and what is stored, does not."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from gettext import GNUTranslations
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import translation
@@ -18,7 +21,8 @@ from audit.models import Event
 from orchestrator.models import Decision, PolicyVersion, Run, Workflow, WorkflowVersion
 from orchestrator.templatetags.parts import exact, money, percent, span
 from reviews.models import Queue, Review
-from tests.cast import answer, bill, cast, waiting_bill, work
+from tests.api import Caller
+from tests.cast import answer, bill, cast, open_review_of, waiting_bill, work
 from tests.desk import case_url, form_of, signed_in, text_of
 from tests.test_insights import with_managers
 
@@ -27,7 +31,7 @@ READ_ALOUD = ("aria-label", "title", "placeholder", "alt", "data-say")
 NOT_PROSE = ("script", "style", "code", "pre", "kbd")
 WORD = re.compile(r"\b[A-Za-z][a-z]+\b")
 # What is the same in every language: the product's name, formats, standards, initials.
-PROPER = frozenset(["Countersign", "Ctrl", "Enter", "Esc", "English", "nothing", "like", "it"])
+PROPER = {"Countersign", "Ctrl", "Enter", "Esc", "nothing", "like", "it"} | {name for _code, name in settings.LANGUAGES}
 
 
 class Bracketed(trans_real.DjangoTranslation):
@@ -153,6 +157,7 @@ def every_page(everybody: Any) -> Iterator[str]:
     ("code", "amount", "share", "length", "time"),
     [
         ("en-gb", "€36,324.99", "98%", "2 days 4 h", "20 Nov 2026, 14:07:12"),
+        ("de", "36.324,99\xa0€", "98\xa0%", "2 Tage 4 Std.", "20. Nov. 2026, 14:07:12"),
     ],
 )
 def test_dates_numbers_and_amounts_follow_the_locale(code, amount, share, length, time):
@@ -161,3 +166,79 @@ def test_dates_numbers_and_amounts_follow_the_locale(code, amount, share, length
         assert percent("0.98") == share
         assert span(2 * 86_400 + 4 * 3_600) == length
         assert exact(datetime(2026, 11, 20, 14, 7, 12, tzinfo=UTC)) == time
+
+
+CATALOGUES = sorted(settings.LOCALE_DIR.glob("*/LC_MESSAGES/django.po"))
+
+
+def entries(source: str) -> Iterator[dict[str, str]]:
+    """The entries of a .po file: {"msgid", "msgstr", …} with their texts put together."""
+    for block in re.split(r"\n{2,}", source):
+        found: dict[str, str] = {}
+        name = ""
+        for line in block.splitlines():
+            if match := re.match(r'(msg[a-z_]+(?:\[\d\])?) (".*")$', line):
+                name, text = match.groups()
+                found[name] = ast.literal_eval(text)
+            elif line.startswith('"'):
+                found[name] += ast.literal_eval(line)
+        if found:
+            yield found
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
+def test_a_catalogue_says_everything_and_was_compiled_as_it_stands(path):
+    with path.with_suffix(".mo").open("rb") as file:
+        compiled = GNUTranslations(file)._catalog
+    for entry in entries(path.read_text(encoding="utf-8")):
+        key = "\4".join(entry[name] for name in ("msgctxt", "msgid") if name in entry)
+        said = [text for name, text in entry.items() if name.startswith("msgstr")]
+        if not key:
+            continue
+        assert all(said), f"{path.parts[-3]}: {key!r} is not translated"
+        assert [compiled[key]] == said if len(said) == 1 else [compiled[key, n] for n in range(len(said))] == said
+        holes = re.compile(r"%\(\w+\)[sr]")
+        assert {frozenset(holes.findall(text)) for text in said} <= {
+            frozenset(holes.findall(entry.get(name, ""))) for name in ("msgid", "msgid_plural")
+        }, f"{path.parts[-3]}: {key!r} has other places to fill in"
+
+
+@pytest.mark.django_db
+def test_the_language_is_the_one_chosen_else_what_the_browser_asks_for(client):
+    everybody = cast()
+    german = {"headers": {"accept-language": "de-AT, en;q=0.5"}}
+    assert 'lang="de"' in text_of(client.get("/accounts/login/", **german))
+    assert 'lang="en-gb"' in text_of(client.get("/accounts/login/", headers={"accept-language": "fr"}))
+    client.force_login(everybody.clerk)
+    liked = {"theme": "dark", "density": "roomy", "mail": "each", "undo_seconds": "30"}
+    saved = client.post("/me/", liked | {"language": "de"}, follow=True)
+    assert "Gesichert." in text_of(saved)
+    assert "Meine Fälle" in text_of(client.get("/queue/", headers={"accept-language": "en"}))
+    assert "Meine Fälle" in text_of(signed_in(everybody.clerk).get("/queue/")), "in every browser they sign in with"
+    assert "My queue" in text_of(signed_in(everybody.manager).get("/queue/"))
+    assert client.post("/me/", liked | {"language": "xx"}).status_code == 422
+
+
+@pytest.mark.django_db
+def test_what_is_stored_and_what_programs_read_is_the_same_whatever_the_reader_speaks():
+    told = {}
+    everybody = cast(undo_seconds=30)
+    for code in ("en", "de"):
+        client = signed_in(everybody.clerk)
+        client.defaults["HTTP_ACCEPT_LANGUAGE"] = code
+        review = waiting_bill(everybody)
+        page = client.get(case_url(review))
+        assert ("Ihre Entscheidung" in text_of(page)) == (code == "de")
+        shown = form_of(page) | {"verdict": "reject", "reason:reject": "duplicate", "comment:reject": "twice"}
+        client.post(case_url(review, "decide"), shown)
+        decision = Review.objects.get(pk=review.pk).answer["decision"]
+        client.post(f"/decisions/{decision}/undo/")
+        refused = Caller(everybody.clerk).post(f"reviews/{review.pk}/claim", **{"Accept-Language": code})
+        rows = Event.objects.filter(run=str(review.run_id)).order_by("at", "id")
+        bodies = [json.loads(bytes(row.body))["data"] for row in rows]
+        stable = [
+            {k: v for k, v in body.items() if k in ("verdict", "reason", "comment", "why", "rules")} for body in bodies
+        ]
+        again = open_review_of(review.run)
+        told[code] = (stable, again.levels, again.reasons, again.rules, refused.status_code, refused.json()["message"])
+    assert told["de"] == told["en"]
