@@ -11,6 +11,7 @@ from .findings import Discrepancy, Recommendation
 from .invoices_model import Invoice
 from .matching import compact
 from .payments_account import account_differences
+from .splitting import week_total
 
 
 class Read(BaseModel):
@@ -50,6 +51,7 @@ class ScreenReport(BaseModel):
     screened: bool = True
     duplicates: list[Duplicate] = []
     bank_changed: bool = False
+    week_total: str | None = None  # this invoice and what was paid to the vendor for others of the same seven days
     discrepancies: list[Discrepancy] = []
     stops: int = 0
     recommendation: Recommendation | None = None
@@ -71,6 +73,7 @@ def screen(case: ScreenInput, ctx: AgentContext) -> Result[ScreenReport]:
     stops = sum(difference.severity == "stop" for difference in differences)
     report = ScreenReport(
         duplicates=[_duplicate(known.kind, known.row) for known in found],
+        week_total=week_total(invoice, rows, vendor_id=vendor.vendor_id),
         bank_changed=any(difference.kind == "bank_account_changed" for difference in differences),
         discrepancies=differences,
         stops=stops,
