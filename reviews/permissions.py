@@ -6,7 +6,19 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import BooleanField, Exists, ExpressionWrapper, F, Func, Q, QuerySet, UUIDField
+from django.db.models import (
+    BooleanField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    UUIDField,
+)
+from django.db.models.lookups import IsNull
 
 from orchestrator import permissions, taking_back
 from orchestrator.models import AgentAccount, Run
@@ -17,6 +29,7 @@ from . import policies
 from .blind import hidden_rounds
 from .models import Approval, Queue, Review
 
+FEW = 1_000  # runs that are named one by one
 SEES = ("view_queue", "decide", "reroute")
 
 
@@ -137,8 +150,14 @@ def _reviews_seen(user: Any) -> Q:
 
 
 def _runs_seen(user: Any) -> Q:
-    """Whoever may see a case may see its run."""
-    return Q(pk__in=Review.objects.filter(_reviews_seen(user)).values("run_id"))
+    """Whoever may see a case may see its run. Few are named; with many, each run of a list is asked for by itself:
+    a plan would else gather the cases of all runs before it shows the first."""
+    seen = Review.objects.filter(_reviews_seen(user))
+    runs = list(seen.values_list("run_id", flat=True)[: FEW + 1])
+    if len(runs) <= FEW:
+        return Q(pk__in=runs)
+    one = seen.filter(run=OuterRef("pk")).values("pk")[:1]
+    return Q(IsNull(Subquery(one), False))
 
 
 def register() -> None:

@@ -156,3 +156,12 @@ def test_those_who_could_decide_are_listed_without_agents_and_without_those_who_
     everybody = cast()
     type(everybody.second).objects.filter(pk=everybody.second.pk).update(is_active=False)
     assert [user.username for user in holders("decide", everybody.clerks)] == ["cfo", "clerk", "manager", "requester"]
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_readers_of_few_and_of_many_cases_see_the_runs_of_these_cases_alone(monkeypatch, few):
+    monkeypatch.setattr("reviews.permissions.FEW", few)
+    people = cast()
+    runs = {waiting_bill(people).run_id for _ in range(2)}
+    assert set(visible_runs(people.clerk).values_list("pk", flat=True)) == runs
+    assert not visible_runs(people.outsider).exists()

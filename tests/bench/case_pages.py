@@ -1,32 +1,21 @@
-"""Server times of pages, measured through the whole stack of middleware in this process, over large content."""
+"""The fullest case there is, and decided ones beside it, in a database that seed_bench has filled."""
 
-import time
 from datetime import timedelta
 from typing import Any
 
-from .cpu import percentile
-
 PAGES = 60  # of the document beside the case that is measured
-TIMES = 100
-LIMIT_MS, LIMIT_SQL, LIMIT_GZIP = 250, 20, 12_000
 
 
-def seed(reviews: int, grants: int) -> None:
-    """Open reviews, a tenth of them decided before, and people with their permissions."""
-    from django.core.management import call_command
-    from django.db import connection
+def decide_some() -> None:
+    """A tenth of the seeded cases has been decided, so that a case has others like it to show."""
     from django.utils import timezone
 
     from reviews.models import Review
 
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")  # loading in bulk is nothing a person waits for
-    call_command("seed_bench", reviews=reviews, grants=grants, verbosity=0)
     past = timezone.now() - timedelta(days=3)
-    decided = {"status": "approved", "settled_at": past, "undo_until": past, "measured_at": past, "band": None}
-    Review.objects.filter(number__endswith="7").update(**decided, answer={"verdict": "approve", "comment": "Agreed"})
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM (ANALYZE)")
+    decided = {"status": "approved", "settled_at": past, "ended_at": past, "undo_until": past, "measured_at": past}
+    rows = Review.objects.filter(number__endswith="7")
+    rows.update(**decided, band=None, answer={"verdict": "approve", "comment": "Agreed"})
 
 
 def heavy_case(reviewer: Any) -> Any:
@@ -105,28 +94,3 @@ def packet_parts(digest: str, lines: list[str]) -> dict[str, Any]:
         "decisions": decisions,
         "sources": [{**source, "step": "look"} for _ in range(10)],
     }
-
-
-def case_times(review: Any, reviewer: Any) -> dict[str, Any]:
-    """p95 of the case page, how many statements it takes, and its weight."""
-    import gzip
-
-    from django.db import connection
-    from django.test import Client
-    from django.test.utils import CaptureQueriesContext
-
-    client, address = Client(SERVER_NAME="localhost"), f"/cases/{review.task_id}/"
-    client.force_login(reviewer)
-    client.get(address)
-    with CaptureQueriesContext(connection) as statements:
-        response = client.get(address)
-    assert response.status_code == 200, response.status_code
-    taken = []
-    for _ in range(TIMES):
-        began = time.perf_counter()
-        client.get(address)
-        taken.append(time.perf_counter() - began)
-    p50, p95 = (round(percentile(taken, share) * 1000, 1) for share in (0.5, 0.95))
-    found = {"p50_ms": p50, "p95_ms": p95, "sql": len(statements), "html_gzip": len(gzip.compress(response.content))}
-    most = max(p95 / LIMIT_MS, found["sql"] / LIMIT_SQL, found["html_gzip"] / LIMIT_GZIP)
-    return {**found, "value": round(most, 3), "unit": "share of the limit", "must": 1, "aim": 0.5}

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import case_pages, flows, product
+from . import flows, product
 from .cpu import percentile, resident_bytes, tree_pids
-from .pages import p7_queue_page, p8_queue_and_poll
+from .pages import p7_queue_page, p8_case, p8_queue_and_poll
 from .recording import p8_record
 from .servers import Servers
 from .workers import PROJECT, worker
@@ -208,13 +208,6 @@ def p12_page_weight(bench: Bench) -> dict[str, Any]:
     return {**sizes, "value": round(most, 3), "unit": "share of the limit", "must": 1}
 
 
-def p8_case(bench: Bench) -> dict[str, Any]:
-    """The case page beside 1,000,000 reviews: server time, statements, weight of the HTML; the worst of the three."""
-    case_pages.seed(bench.sized(1_000_000), bench.sized(100_000))
-    reviewer = product.people()["reviewer"]
-    return case_pages.case_times(case_pages.heavy_case(reviewer), reviewer)
-
-
 # What makes the database large comes last.
 TARGETS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "P2": p2_cpu_per_step,
@@ -225,10 +218,10 @@ TARGETS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "P11-worker": p11_worker_memory,
     "P12": p12_page_weight,
     "P9": p9_export,
-    "P8-case": p8_case,
     "P8-record": p8_record,
     "P6": p6_past_tasks,
     "P7": p7_queue_page,
     "P8": p8_queue_and_poll,
+    "P8-case": p8_case,
     "P11-export": p11_export_memory,
 }
