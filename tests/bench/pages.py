@@ -38,7 +38,7 @@ def p7_queue_page(bench: "Bench") -> dict[str, Any]:
 
 
 def p8_queue_and_poll(bench: "Bench") -> dict[str, Any]:
-    """The queue and its poll over everything open, and a hundred idle pages: the worst of them, as share of its limit."""
+    """The queue and its poll over everything open, and a hundred idle pages: the worst share of its limit."""
     many = world(bench.sized(MANY), bench.sized(GRANTS))
     queue = Asker(many, QUEUE)
     shown = queue.ask().context
