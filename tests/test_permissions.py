@@ -158,6 +158,7 @@ def test_those_who_could_decide_are_listed_without_agents_and_without_those_who_
     assert [user.username for user in holders("decide", everybody.clerks)] == ["cfo", "clerk", "manager", "requester"]
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("few", [0, 1_000])
 def test_readers_of_few_and_of_many_cases_see_the_runs_of_these_cases_alone(monkeypatch, few):
     monkeypatch.setattr("reviews.permissions.FEW", few)

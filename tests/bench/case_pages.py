@@ -6,16 +6,23 @@ from typing import Any
 PAGES = 60  # of the document beside the case that is measured
 
 
-def decide_some() -> None:
-    """A tenth of the seeded cases has been decided, so that a case has others like it to show."""
+def seed(reviews: int, grants: int) -> None:
+    """Open reviews, a tenth of them decided, so that a case has others like it to show, and people with permissions."""
+    from django.core.management import call_command
+    from django.db import connection
     from django.utils import timezone
 
     from reviews.models import Review
 
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")  # loading in bulk is nothing a person waits for
+    call_command("seed_bench", reviews=reviews, grants=grants, verbosity=0)
     past = timezone.now() - timedelta(days=3)
     decided = {"status": "approved", "settled_at": past, "ended_at": past, "undo_until": past, "measured_at": past}
     rows = Review.objects.filter(number__endswith="7")
     rows.update(**decided, band=None, answer={"verdict": "approve", "comment": "Agreed"})
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM (ANALYZE)")
 
 
 def heavy_case(reviewer: Any) -> Any:

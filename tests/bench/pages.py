@@ -94,10 +94,7 @@ def world(reviews: int, grants: int) -> Any:
         call_command("migrate", verbosity=0)
         product.take_as_long_as_it_takes()
         if not seeded():
-            call_command("seed_bench", reviews=reviews, grants=grants, verbosity=0)
-            case_pages.decide_some()
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM (ANALYZE)")
+            case_pages.seed(reviews, grants)
     return made
 
 
