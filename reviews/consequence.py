@@ -23,6 +23,7 @@ class Consequence:
     would: str = ""
     currency: str = ""
     problem: str = ""
+    back: bool = False  # something done before is taken back
 
     @property
     def difference(self) -> str:
@@ -61,4 +62,5 @@ def told_of(review: Review, effect: Mapping[str, Any], corrections: int) -> Cons
         would=str(payload.get("amount") or ""),
         currency=str(payload.get("currency") or said.get("currency") or ""),
         problem=effect.get("problem") or "",
+        back="reverses" in payload,
     )

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils import timezone
 from django.utils.translation import gettext
 
-from audit.canonical import iso_utc
 from audit.ids import uuid7
 from audit.log import database_now, person
 from orchestrator import permissions, taking_back
@@ -98,7 +98,7 @@ def _start(decision: Decision, review: Review, user: Any, why: str) -> Run:
         "asked_by": name_of(user),
         "decided_by": name_of(decision.person),
         "answer": decision.verdict,
-        "decided_at": iso_utc(decision.made_at),
+        "decided_at": f"{timezone.localtime(decision.made_at):%d %b %Y, %H:%M %Z}",
         **{name: words for name, words in said.items() if words},
     }
     rows = review.run.rundocument_set.select_related("document").order_by("role", "document_id")

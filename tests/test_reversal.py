@@ -89,6 +89,9 @@ def test_the_case_asks_what_would_be_done_and_holds_both_records(everybody, paid
     assert "Decision" not in said
     page = text_of(signed_in(everybody.manager).get(case_url(review)))
     assert case_url(paid) in page
+    assert "You would take back" in page
+    assert "You would pay" not in page
+    assert "Nothing could be read" not in page
     assert f'href="{reverse("run", args=[review.run_id])}"' in text_of(signed_in(everybody.clerk).get(case_url(paid)))
 
 
