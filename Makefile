@@ -8,7 +8,7 @@ PARALLEL ?= -n 2
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint check bench faults lock clean services
+.PHONY: help demo test lint check bench faults lock messages clean services
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */make \1\t/' | expand -t 16
@@ -43,6 +43,10 @@ faults: $(VENV)/.development services  ## Races at barriers, then faults with re
 lock: $(VENV)/.development  ## Locks the requirements anew from the .in files
 	$(BIN)/uv pip compile $(LOCK) requirements.in -o requirements.txt
 	$(BIN)/uv pip compile $(LOCK) -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+messages: $(VENV)/.development  ## Collects the texts to translate anew and compiles what is translated (needs gettext)
+	$(BIN)/python manage.py makemessages --all --no-wrap --no-obsolete --no-location -i .venv -i var -i tests -i docs
+	$(BIN)/python manage.py compilemessages -v 0
 
 clean:  ## Removes .venv and var/
 	rm -rf $(VENV) var

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from orchestrator.templatetags.parts import money
@@ -21,13 +22,15 @@ TOTALS = ("line_total", "allowances", "charges", "net_total", "tax_total", "gros
 COLUMNS = ("id", "name", "quantity", "unit", "unit_price", "price_base_qty", "net_amount")
 AMOUNTS = frozenset({*TOTALS, "unit_price", "net_amount", "base", "amount"})
 HEADINGS = {
-    "id": "No",
-    "name": "Description",
-    "price_base_qty": "Per",
+    "id": _("No"),
+    "name": _("Description"),
+    "quantity": _("Quantity"),
+    "unit": _("Unit"),
+    "price_base_qty": _("Per"),
     "unit_price": _("Unit price"),
-    "net_amount": "Amount",
+    "net_amount": _("Amount"),
 }
-PARTIES = (("seller", "Seller"), ("buyer", "Buyer"))
+PARTIES = (("seller", _("Seller")), ("buyer", _("Buyer")))
 PARTY = ("name", "address", "country", "vat_id")  # what stands first about a party
 META = ("invoice_number", "issue_date", "due_date", "order_reference", "iban")
 # How the file is written rather than what it says: in the list of values only, below the others.
@@ -114,14 +117,14 @@ def _value(item: Mapping[str, Any], numbers: Mapping[str, int], held: Frequency 
     return Value(
         id=f"v-{slug}",
         name=item["name"],
-        label=item["label"],
+        label=gettext(item["label"]),
         value=str(item["value"]),
         shown=visible(shown(item["name"], item["value"])),
         pointer=item["pointer"] or "",
         confidence=item["confidence"],
         said=support(item),
         unsure=float(item["confidence"] or 1) < SURE,
-        mark=_mark(item, item["name"], slug, number, f"#v-{slug}", item["label"]),
+        mark=_mark(item, item["name"], slug, number, f"#v-{slug}", gettext(item["label"])),
         line=passage.get("line"),
         document=item.get("document"),
         held=held,
@@ -212,7 +215,7 @@ def _taxes(marks: Mapping[str, Mark]) -> list[tuple[str, Mark]]:
 def shown(name: str, value: Any) -> str:
     """A value as people read it: amounts with their cents, dates in words; anything else as it stands."""
     last = name.replace("/", ".").rpartition(".")[2]
-    text = "nothing" if value is None else str(value)
+    text = gettext("nothing") if value is None else str(value)
     if last in AMOUNTS:
         return money(text)
     if last.endswith("date") or last in ("start", "end"):
@@ -225,7 +228,7 @@ def day(text: str) -> str:
         found = date.fromisoformat(text)
     except ValueError:
         return text
-    return f"{found.day} {found:%b %Y}"
+    return date_format(found, "DATE_FORMAT")
 
 
 def _filled(cell: Any) -> bool:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from audit.log import database_now, person
@@ -35,7 +36,7 @@ def snooze(*, review_id: UUID, actor: User, until: datetime) -> Review:
         held_by_other(review, user, now)
         if not now < until <= now + LONGEST:
             words = gettext("until: %(until)s; expected a time in the next %(days)s days") % {
-                "until": f"{until:%d %b %Y, %H:%M %Z}",
+                "until": f"{date_format(until, 'DATETIME_FORMAT')} {until:%Z}",
                 "days": LONGEST.days,
             }
             raise Invalid([("until", words)])
