@@ -8,6 +8,7 @@ import pytest
 from orchestrator import grants, recovery, services
 from orchestrator.definitions import DefinitionError
 from orchestrator.models import Connector, Effect, Run
+from orchestrator.permissions import holds
 from orchestrator.publishing import check_workflow
 from orchestrator.steps.timer import moment
 from reviews.errors import Invalid
@@ -144,3 +145,14 @@ def test_w08_a_right_taken_back_before_the_second_person_looks_counts_no_more():
     grants.take("use_queue", everybody.manager, everybody.clerks, actor=everybody.admin)
     with pytest.raises(DefinitionError):
         services.publish_workflow(workflow=workflow, actor=everybody.cfo)
+
+
+def test_w08_who_may_use_a_connector_is_given_in_the_admin(client):
+    everybody = cast()
+    client.force_login(everybody.admin)
+    connector = Connector.objects.get(name="ledger")
+    url = f"/admin/orchestrator/connector/{connector.pk}/"
+    assert "Object permissions" in client.get(f"{url}change/").content.decode()
+    group = everybody.manager.groups.get()
+    client.post(f"{url}permissions/group-manage/{group.pk}/", {"permissions": ["use_connector"]})
+    assert holds(everybody.manager, "use_connector", connector)

@@ -40,7 +40,18 @@ EXPENSE_RULES = (
     {"category": "meals", "limit": "60.00", "currency": "EUR", "max_age_days": 90},
     {"category": "lodging", "limit": "180.00", "currency": "EUR", "max_age_days": 90},
 )
-STAFF_MODELS = ("policy", "policyrule", "workflow", "datasource", "exchangerate", "agentaccount", "apitoken")
+STAFF_MODELS = (
+    "policy",
+    "policyrule",
+    "workflow",
+    "datasource",
+    "exchangerate",
+    "agentaccount",
+    "apitoken",
+    "connector",
+    "hook",
+    "webhookendpoint",
+)
 READ_ONLY = (
     "run",
     "task",
