@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from audit.models import Event
-from orchestrator.models import Run
+from orchestrator.models import Run, WorkflowVersion
 
 from ..models import BANDS, Review
 from . import charts
@@ -18,6 +18,7 @@ from .scope import Scope
 from .tables import COUNT, DAY, SHARE, SHARE_COLUMNS, SPAN, Column, Table, day, grouped, high, middle, shares
 
 NEWEST = 2_000  # cases that times are taken from
+NEWEST_RUNS = 50_000  # runs that are counted by workflow
 FINAL = (Review.Status.APPROVED, Review.Status.REJECTED)
 
 
@@ -137,16 +138,21 @@ def first_looks(scope: Scope) -> list[float]:
 
 def by_workflow(scope: Scope) -> Table:
     """Where automation is enough, and where people are needed."""
+    workflows = dict(
+        WorkflowVersion.objects.filter(workflow__name__in=list(scope.workflows)).values_list("pk", "workflow__name")
+    )
     asked = Exists(Review.objects.filter(run=OuterRef("pk")))
-    runs = Run.objects.filter(version__workflow__name__in=list(scope.workflows), started_at__gte=scope.since)
-    counted: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    begun = Run.objects.filter(version__in=list(workflows), started_at__gte=scope.since)
+    runs = Run.objects.filter(pk__in=begun.order_by("-started_at", "-id").values("pk")[:NEWEST_RUNS])
     numbers = {
         "runs": Count("pk"),
         "over": Count("pk", filter=~Q(ended_at=None)),
         "stopped": Count("pk", filter=Q(asked)),
     }
-    for workflow, *found in runs.order_by().values_list("version__workflow__name").annotate(**numbers):
-        counted[workflow] = found
+    counted: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for version, *found in runs.order_by().values_list("version_id").annotate(**numbers):
+        name = workflows[version]
+        counted[name] = [before + more for before, more in zip(counted[name], found, strict=True)]
     rows: list[list[Any]] = [[scope.workflows[name], *found, *rate(found)] for name, found in sorted(counted.items())]
     title = _("Runs by workflow")
     drawn = charts.bars(
@@ -170,7 +176,8 @@ def by_workflow(scope: Scope) -> Table:
             Column("exception_rate", _("Share asked"), SHARE),
         ],
         rows,
-        _("Around 2% asked, plain automation is enough; around 20%, people belong in it."),
+        _("Around 2%% asked, plain automation is enough; around 20%%, people belong in it. Of the newest %(n)s runs.")
+        % {"n": grouped(NEWEST_RUNS)},
         drawn if rows else charts.SafeString(),
     )
 
