@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from orchestrator.permissions import AUDITORS, granted_each
@@ -27,10 +27,8 @@ def neighbours(sight: Sight, wanted: Wanted, review: Review) -> tuple[Review | N
     """(before, after) of the list, in one statement; they need not be the reader's to decide."""
     key = key_of(review, wanted.order, sight.at.now)
     rows = narrowed(sight, wanted).exclude(task_id=review.task_id)
-    one = [beyond(rows, wanted, key, backwards=back).values("pk")[:1] for back in (False, True)]
-    behind_it = Exists(Review.objects.filter(pk=OuterRef("pk"), pk__in=one[0]))
-    found: QuerySet[Any] = (
-        Review.objects.filter(Q(pk__in=one[0]) | Q(pk__in=one[1])).annotate(behind=behind_it).only("task_id", "title")
-    )
-    by_side = {row.behind: row for row in found}
+    first, second = (Subquery(beyond(rows, wanted, key, backwards=back).values("pk")[:1]) for back in (False, True))
+    behind_it = ExpressionWrapper(Q(pk=first), BooleanField())  # NULL where nothing is behind
+    found: QuerySet[Any] = Review.objects.filter(Q(pk=first) | Q(pk=second)).annotate(behind=behind_it)
+    by_side = {bool(row.behind): row for row in found.only("task_id", "title")}
     return by_side.get(False), by_side.get(True)
