@@ -94,7 +94,7 @@ def shown(kind: str, value: Any) -> str:
 
 
 def day(value: date) -> str:
-    return date_format(value, "j M")
+    return date_format(value, "MONTH_DAY_FORMAT")
 
 
 def middle(values: Sequence[Any]) -> Any:
