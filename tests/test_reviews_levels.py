@@ -191,3 +191,15 @@ def test_a_first_signature_is_final_after_its_window():
     assert told["undo_until"] is None
     with pytest.raises(TooLate):
         undo(decision_id=told["decision"], actor=everybody.clerk)
+
+
+def test_of_several_signatures_only_the_newest_is_taken_back_and_by_whoever_gave_it():
+    everybody = cast(quorum=3, undo_seconds=10)
+    review = waiting_bill(everybody)
+    first, second = answer(review, everybody.clerk), answer(review, everybody.second)
+    for decision, actor in ((first, everybody.clerk), (second, everybody.clerk)):
+        with pytest.raises(TooLate):
+            undo(decision_id=decision["decision"], actor=actor)
+    assert open_review_of(review.run).approvals.count() == 2
+    undo(decision_id=second["decision"], actor=everybody.second)
+    assert open_review_of(review.run).approvals.count() == 0
