@@ -28,13 +28,16 @@ class Answer:
 
     @classmethod
     def of(cls, post: Mapping[str, str]) -> "Answer":
-        """From form fields named `pick:d1`, `other:d1`, `set:/read/invoice/due_date`, `reason:reject`, …"""
+        """From form fields named `pick:d1`, `other:d1`, `set:/read/invoice/due_date`, `reason:reject`, …; `person:ask`
+        is the user name of somebody who stands in no list."""
         verdict = post.get("verdict", "")
         parts: dict[str, dict[str, str]] = {}
         for name, value in post.items():
             kind, found, rest = name.partition(":")
             if found and value.strip():
                 parts.setdefault(kind, {})[rest] = value.strip()[:MAX_TEXT]
+        named = {found: f"user:{name}" for found, name in parts.get("person", {}).items()}
+        parts["target"] = named | parts.get("target", {})  # who was chosen from the list counts
         return cls(
             verdict if verdict in VERDICTS else "",
             *(parts.get(kind, {}) for kind in ("pick", "other", "set", "reason", "comment", "target", "hours")),

@@ -38,6 +38,7 @@ COMMENTS = {
 }
 HOURS = ((4, _("4 hours")), (24, _("a day")), (72, _("3 days")), (168, _("a week")))
 USUAL_HOURS = "24"
+MOST_PEOPLE = 50  # offered by name in a list; anybody else is named by their user name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Choice:
     targets: Sequence[Target]
     chosen: bool
     hours: Sequence[tuple[int, str, bool]] = ()
+    by_name: bool = False  # there are more people than the list offers
 
     @property
     def id(self) -> str:
@@ -86,23 +88,28 @@ def choices_of(
     if not allowed:
         return []
     codes, others = codes_of(review.queue.policy), other_people(review, user)
+    listed = sorted(others[:MOST_PEOPLE], key=lambda found: (found.first_name, found.get_username()))
     offered = {
         policies.REROUTE: [*steps_before(review), *other_queues(review, queues), *other_workflows(review)],
-        policies.ASK: [person(found, handing=False) for found in others],
-        policies.DELEGATE: [person(found, handing=True) for found in others if may_take(found, review)],
+        policies.ASK: [person(found, handing=False) for found in listed],
+        policies.DELEGATE: [person(found, handing=True) for found in listed if may_take(found, review)],
     }
     above = review.queue.escalates_to_id is not None
     return [
-        _choice(verdict, answer, codes.get(verdict, ()), offered.get(verdict, ()))
+        _choice(verdict, answer, codes.get(verdict, ()), offered.get(verdict, ()), more=len(others) > MOST_PEOPLE)
         for verdict in policies.VERDICTS
         if verdict in allowed and (verdict != policies.ESCALATE or above)
     ]
 
 
-def _choice(verdict: str, answer: Answer, codes: Sequence[tuple[str, str]], targets: Sequence[Target]) -> Choice:
+def _choice(
+    verdict: str, answer: Answer, codes: Sequence[tuple[str, str]], targets: Sequence[Target], *, more: bool
+) -> Choice:
     key, icon, title, _ = VERDICTS[verdict]
     reason, target = answer.reasons.get(verdict, ""), answer.targets.get(verdict, "")
-    hours = answer.spans.get(verdict, USUAL_HOURS)
+    hours, asks_whom = answer.spans.get(verdict, USUAL_HOURS), verdict in (policies.ASK, policies.DELEGATE)
+    if asks_whom and more and target and target not in {found.name for found in targets}:
+        targets = [*targets, Target(target, target.removeprefix("user:"))]
     return Choice(
         verdict,
         key,
@@ -114,6 +121,7 @@ def _choice(verdict: str, answer: Answer, codes: Sequence[tuple[str, str]], targ
         [Target(found.name, found.words, found.note, found.name == target) for found in targets],
         answer.verdict == verdict,
         [(n, words, str(n) == hours) for n, words in HOURS] if verdict == policies.DELEGATE else (),
+        asks_whom and more,
     )
 
 
@@ -183,8 +191,8 @@ def may_take(found: Any, review: Review) -> bool:
 
 
 def other_people(review: Review, user: Any) -> list[Any]:
-    """Every other person: whether they may decide here, how much they hold, whether they have answered a case of this
-    vendor. In one statement."""
+    """Other people, and one more than are listed where there are more: first who may decide here, knows the vendor and
+    has little to do. In one statement."""
     decides = ExpressionWrapper(holding("decide", review.queue), BooleanField())
     settled = Review.objects.filter(vendor=review.vendor, settled_at__isnull=False).exclude(vendor="")
     knows = ExpressionWrapper(Q(pk__in=Approval.objects.filter(review__in=settled).values("reviewer")), BooleanField())
@@ -192,7 +200,7 @@ def other_people(review: Review, user: Any) -> list[Any]:
     handed = counted(Review.objects.listed().filter(delegated_to=OuterRef("pk")).exclude(claimed_by=OuterRef("pk")))
     people = get_user_model().objects.filter(is_active=True, agent_account=None).exclude(pk=user.pk)
     people = people.annotate(decides=decides, knows=knows, open_cases=held + handed)
-    return list(people.order_by("first_name", "username"))
+    return list(people.order_by("-decides", "-knows", "open_cases", "username")[: MOST_PEOPLE + 1])
 
 
 def counted(rows: QuerySet[Review]) -> Subquery:

@@ -1,8 +1,10 @@
 """Who holds and who reads a case, what readers hear of, what becomes of drafts, and asking for a reversal."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
@@ -244,3 +246,26 @@ def test_only_legal_targets_are_offered(everybody):
     assert names == {"step:read", "step:vendor", "step:check", "queue:seniors"}
     assert all(target.note for target in offered[0].targets)
     assert {target.name for target in offered[1].targets} == {"user:second", "user:manager", "user:cfo"}
+
+
+def test_where_there_are_many_people_a_few_are_listed_and_anybody_is_named(everybody):
+    from reviews.choices import MOST_PEOPLE
+
+    people = get_user_model().objects
+    people.bulk_create(people.model(username=f"other-{n:03}", first_name="Other") for n in range(MOST_PEOPLE + 5))
+    review = open_review_of(waiting_bill(everybody).run)
+    client = signed_in(everybody.clerk)
+    listed = re.findall(r'value="user:([^"]+)"', ask_panel(text_of(client.get(case_url(review)))))
+    assert len(listed) == MOST_PEOPLE
+    assert {"second", "manager", "cfo"} <= set(listed)  # who may decide here comes first
+    unlisted = next(f"other-{n:03}" for n in range(MOST_PEOPLE + 5) if f"other-{n:03}" not in listed)
+    posted = {"verdict": "ask", "comment:ask": "Known to you?", "digest": review.packet_digest}
+    refused = client.post(case_url(review, "decide"), posted | {"person:ask": "nobody-of-ours", "nonce": "n1"})
+    assert refused.status_code == 422
+    assert "nobody-of-ours" in text_of(refused)
+    client.post(case_url(review, "decide"), posted | {"person:ask": unlisted, "nonce": "n2"})
+    assert fresh(review).asked.username == unlisted
+
+
+def ask_panel(page: str) -> str:
+    return page[page.index('id="target-ask"') :].split("</select>")[0]
