@@ -60,8 +60,9 @@ def parse_instant(text: str, *, field: str, end: bool = False) -> datetime:
         raise ValueError(f"{field}: {text!r}; expected a day (2026-01-31) or a time (2026-01-31T14:00Z)") from error
 
 
-def grouped_kinds() -> Iterable[tuple[str, list[tuple[str, str]]]]:
-    """The kinds under their nouns, the whole noun first: choices of a select."""
+def grouped_kinds() -> Iterable[tuple[str, Any]]:
+    """The kinds under their nouns, the whole noun first: choices of a select, made anew for each reader's language."""
+    yield "", gettext("Anything")
     for noun in NOUNS:
         yield (
             noun.capitalize(),

@@ -10,7 +10,7 @@ class FilterForm(forms.Form):
     q = forms.CharField(label=_("Record, case or run"), required=False, max_length=200, widget=forms.SearchInput)
     since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
     until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
-    kind = forms.ChoiceField(label=_("What happened"), required=False, choices=[("", _("Anything")), *grouped_kinds()])
+    kind = forms.ChoiceField(label=_("What happened"), required=False, choices=grouped_kinds)
     actor = forms.CharField(label=_("By (name or account)"), required=False, max_length=200)
     workflow = forms.CharField(label=_("Workflow"), required=False, max_length=80)
     queue = forms.CharField(label=_("Queue"), required=False, max_length=80)
