@@ -59,9 +59,20 @@ DATE = re.compile(
 )
 
 
+class _Folded(dict[int, str]):
+    """What each character becomes: worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = _fold_char(chr(code))
+        return self[code]
+
+
+_FOLDED = _Folded()
+
+
 def fold(text: str) -> str:
     """Lower case without accents, character by character, so that positions stay those of `text`."""
-    return "".join(_fold_char(char) for char in text)
+    return text.translate(_FOLDED)
 
 
 def _fold_char(char: str) -> str:

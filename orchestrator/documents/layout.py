@@ -7,7 +7,7 @@ place on the page as a person sees it, as fractions.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from statistics import median
 
 from pydantic import BaseModel, ConfigDict
@@ -232,4 +232,10 @@ def check_quote(quote: str, page_text: str) -> bool:
     wanted = squeeze(quote)
     if not wanted:
         return bool(quote.strip()) and quote.strip() in page_text
-    return wanted in squeeze(page_text)
+    return wanted in _squeezed(page_text)
+
+
+@lru_cache(maxsize=64)
+def _squeezed(page_text: str) -> str:
+    """Every quote of a page is looked for in the same text."""
+    return squeeze(page_text)
