@@ -25,9 +25,10 @@ from .permissions import held_queues, seen_queues
 from .wanted import ALL, MINE
 
 MOST_NEWS = 99
+MOST_AHEAD = 99  # in the main navigation, which every page has and every open one asks about
 STILL = (DONE, "drafts", "snoozed")  # nothing new comes to these by itself
 OWN = tuple(name for name, _ in OWN_VIEWS)
-NEW, SOON = "new in the list", "soon due in the list"
+NEW, SOON, AHEAD = "new in the list", "soon due in the list", "in the inbox, for the navigation"
 TEAM, ANY = "-team", "any"  # stand for a queue and a workflow: no name is like that
 ORDER = {"asked": ("asked",), "snoozed": ("snoozed_until",), "blind": ("signed_at",)}  # by what finds them
 USER, VIEW, FLOW = Slot("user", BigIntegerField()), Slot("view", TextField()), Slot("wf", TextField())
@@ -100,17 +101,21 @@ def own_counts(user: Any) -> list[int]:
 
 def news_of(user: Any, wanted: Wanted, since: datetime) -> tuple[int, int]:
     """(how many came to the list after `since`, how many wait for the person): in one statement."""
-    sight = glance_of(user)
-    if not wanted.has_words and not wanted.like:
-        new, waits = _numbers((NEW, MINE), wanted, user, sight.at, since=since)
+    at = Moment.of(timezone.now())
+    if not wanted.has_words and not wanted.like:  # asked every few seconds by every open page: nothing is compiled
+        new, waits = _numbers((NEW, AHEAD), wanted, user, at, since=since)
         return new, waits
-    waits, *found = _numbers((MINE,), Wanted(), user, sight.at, _found_new(sight, wanted, since))
+    waits, *found = _numbers((AHEAD,), Wanted(), user, at, _found_new(glance_of(user, at), wanted, since))
     return sum(found), waits
 
 
 def waiting(user: Any) -> str:
     """How much waits in a person's inbox, for the main navigation."""
-    return as_text(_numbers((MINE,), Wanted(), user, Moment.of(timezone.now()))[0])
+    return ahead(_numbers((AHEAD,), Wanted(), user, Moment.of(timezone.now()))[0])
+
+
+def ahead(count: int) -> str:
+    return as_text(count, MOST_AHEAD)
 
 
 def _numbers(
@@ -157,19 +162,21 @@ def _number(name: str, shape: Wanted, wanted: Wanted, vendor: str) -> Part:
         return _sum([part_of(some, MOST_NEWS * 2) for some in rows])
     if name == SOON:
         return _sum([] if shape.view == ALL else _in_list(shape.view, wanted, vendor, band__lte=1))
+    if name == AHEAD:
+        return _sum(_in_list(MINE, Wanted(view=MINE), vendor, MOST_AHEAD))
     return _sum(_in_list(name, Wanted(view=name), vendor))
 
 
-def _in_list(view: str, wanted: Wanted, vendor: str, **further: Any) -> list[Part]:
+def _in_list(view: str, wanted: Wanted, vendor: str, most: int = MOST, **further: Any) -> list[Part]:
     if view in (MINE, TODAY) and vendor == "postgresql":
         team = Review.objects.free_for(USER).filter(for_team_of(USER), queue=RawSQL("held.key", ()))
         asked = Review.objects.free_for(USER).filter(asked=USER)
         return [
-            _by_queue(narrowed(replace(_sight(), inbox=team), wanted).filter(**further), MOST),
-            part_of(narrowed(replace(_sight(), inbox=asked), wanted).filter(**further), MOST),
+            _by_queue(narrowed(replace(_sight(), inbox=team), wanted).filter(**further), most),
+            part_of(narrowed(replace(_sight(), inbox=asked), wanted).filter(**further), most),
         ]
     order = ORDER.get(view, URGENCY if view == TEAM else ())
-    return [part_of(narrowed(_sight(), wanted).filter(**further).order_by(*order), MOST)]
+    return [part_of(narrowed(_sight(), wanted).filter(**further).order_by(*order), most)]
 
 
 def _sight() -> Sight:

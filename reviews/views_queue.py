@@ -21,7 +21,7 @@ from orchestrator.models import PolicyRule, Workflow
 from orchestrator.words import later as _
 
 from . import inbox, services
-from .counts import MOST_NEWS, View, as_text, counts_beside, own_counts, views_of
+from .counts import MOST_NEWS, View, ahead, as_text, counts_beside, own_counts, views_of
 from .errors import Conflict, NotAllowed
 from .forms import SNOOZES
 from .inbox import Sight, Wanted, newest_review
@@ -132,13 +132,13 @@ def around(sight: Sight, wanted: Wanted, page: inbox.Page) -> dict[str, Any]:
         "here": here if counts.listed is None else as_text(counts.listed),
         "soon": as_text(counts.soon) if counts.soon else "",
         "title": sight.title_of(wanted.view) or gettext("No such view"),
-        "waiting": views[0].count,
+        "waiting": ahead(counts.own[0]),
         "sorts": SORTS.items(),
         "owners": OWNERS.items(),
         **choices_of(sight.user),
         "since": at.isoformat(),
         "known": counts.new,
-        "etag": tag(0, views[0].count),
+        "etag": tag(0, ahead(counts.own[0])),
         "is_empty": not page.rows,
         "bulk_acts": BULK_ACTS,
         "peek": first and Review.objects.defer("reasons").get(pk=first.pk),
@@ -189,7 +189,7 @@ def news(request: Request) -> HttpResponse:
     except Unknown as error:
         return HttpResponse(str(error), status=400, content_type="text/plain")
     new, mine = news_for(request.user, wanted, since)
-    etag = tag(new, as_text(mine))
+    etag = tag(new, ahead(mine))
     if request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304)
     if new and "empty" in request.GET:
@@ -198,7 +198,7 @@ def news(request: Request) -> HttpResponse:
         response["HX-Reswap"] = "outerHTML"
         return response
     views = views_of(inbox.sight_of(request.user, counted=True), own_counts(request.user))
-    context = {**in_columns(views), "wanted": wanted, "new": new, "most": MOST_NEWS, "waiting": views[0].count}
+    context = {**in_columns(views), "wanted": wanted, "new": new, "most": MOST_NEWS, "waiting": ahead(mine)}
     saved = list(SavedView.objects.filter(user=request.user))
     context |= {"since": since.at.isoformat(), "known": since.known, "etag": etag, "oob": True, "saved": saved}
     return render(request, "queue/_news.html", context | {"empty": "empty" in request.GET})

@@ -35,7 +35,7 @@ HTMX_CONFIG = json.dumps(HTMX)
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The frame of a page. `waiting` is a number as text, "1,000+" at most."""
+    """The frame of a page. `waiting` is a number as text, "99+" at most."""
 
     theme: str = ""
     keys: bool = True
