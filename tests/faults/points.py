@@ -10,6 +10,7 @@ from typing import Any
 import httpcore
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 
 from .arming import ACTIONS, Arming
 
@@ -33,7 +34,8 @@ def shorten_times() -> None:
     from orchestrator import engine, jobs, recording
     from orchestrator.connectors import http, outbound
 
-    recording.LEASE = engine.LEASE = timedelta(seconds=settings.FAULT_LEASE)
+    recording.LEASE = timedelta(seconds=settings.FAULT_LEASE)
+    engine.CLAIMED["lease_until"] = Now() + recording.LEASE
     recording.HOLD_PAUSE = timedelta(seconds=settings.FAULT_SWEEP)
     jobs.SWEEP_SECONDS = settings.FAULT_SWEEP
     outbound.call.__kwdefaults__["seconds"] = settings.FAULT_CALL
@@ -58,7 +60,7 @@ def install() -> None:
     around(engine, "record", before_commit="record.before_commit", after="record.after_commit", where=records_an_effect)
     around(deciding, "locked", after="decide.after_lock")
     around(deciding, "_decide", after="decide.before_commit")
-    around(services, "decide", after="decide.after_commit")
+    around(services, "decide_from_outside", after="decide.after_commit")
     trace_calls()
 
 
