@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Exists, F, Max, QuerySet, Subquery
 
 from audit.models import Event
@@ -15,8 +14,8 @@ from orchestrator.statements import Slot, look_up
 
 from . import policies
 from .errors import NotAllowed
-from .models import Approval, Draft, Queue, Reveal, Review
-from .permissions import level_of, standing_in, with_standing
+from .models import Approval, Draft, Reveal, Review
+from .permissions import kind_of_queues, level_of, standing_in, with_standing
 
 ANSWERS = ("review.approved", "review.rejected", "review.signed", "review.rerouted", "decision.recorded")
 
@@ -55,7 +54,7 @@ class Signing(Acting):
 
 def acting(actor: Any, review: Review) -> Acting:
     """NotAllowed for an account that is gone."""
-    rows = look_up(_acting, _queues(), user=actor.pk, review=review.pk, queue=str(review.queue_id))
+    rows = look_up(_acting, kind_of_queues(), user=actor.pk, review=review.pk, queue=str(review.queue_id))
     return Acting(*_who(rows, review))
 
 
@@ -63,7 +62,7 @@ def signing(actor: Any, review: Review, *, nonce: str, most: int) -> Signing:
     """The same for an answer with this nonce, of which at most `most` are taken within a minute (0: any number)."""
     keys = {"user": actor.pk, "review": review.pk, "task": review.task_id, "nonce": nonce}
     texts = {"queue": str(review.queue_id), "actor": str(actor.pk), "subject": str(review.pk)}
-    rows = look_up(_signing, _queues(), most, **keys, **texts)
+    rows = look_up(_signing, kind_of_queues(), most, **keys, **texts)
     who = _who(rows, review)
     return Signing(*who, *(getattr(rows[0], name) for name in Signing.__slots__))
 
@@ -72,11 +71,6 @@ def _who(rows: Sequence[Any], review: Review) -> tuple[Any, policies.Standing, d
     if not rows:
         raise NotAllowed("active", "This account does not exist any more.")
     return rows[0], standing_in(rows, review), review.locked_at  # type: ignore[attr-defined]
-
-
-def _queues() -> int:
-    """The number of their kind, which is part of a statement about permissions on them."""
-    return ContentType.objects.get_for_model(Queue).pk
 
 
 def _acting(_kind: int, *, user: Slot, review: Slot, queue: Slot) -> QuerySet:

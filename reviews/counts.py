@@ -21,7 +21,7 @@ from orchestrator.statements import Slot, Statement
 
 from .inbox import DONE, MOST, OWN_VIEWS, TODAY, Moment, Page, Sight, Wanted, narrowed
 from .models import URGENCY, Review, ReviewQuerySet, for_team_of
-from .permissions import held_queues, seen_queues
+from .permissions import held_queues, kind_of_queues, seen_queues
 from .wanted import ALL, MINE
 
 MOST_NEWS = 99
@@ -127,7 +127,7 @@ def _numbers(
     since: datetime | None = None,
 ) -> list[int]:
     """The numbers of these names for a list, then those of `further`."""
-    kept = _kept(names, shape_of(wanted), connection.vendor)
+    kept = _kept(names, shape_of(wanted), connection.vendor, kind_of_queues())
     given = {"user": user.pk, "view": wanted.view, "wf": wanted.wf, "since": since or at.now}
     given |= {name: getattr(at, name) for name in Moment.__slots__}
     values = [value.value(given) if isinstance(value, Slot) else value for value in kept.params]
@@ -146,7 +146,7 @@ def shape_of(wanted: Wanted) -> Wanted:
 
 
 @cache
-def _kept(names: tuple[str, ...], shape: Wanted, vendor: str) -> Statement:
+def _kept(names: tuple[str, ...], shape: Wanted, vendor: str, _kind: int) -> Statement:
     slots: Any = {"view": VIEW} if shape.view == TEAM else {}
     slots |= {"wf": FLOW} if shape.wf else {}
     parts = [_number(name, shape, replace(shape, **slots), vendor) for name in names]
@@ -187,7 +187,10 @@ def _sight() -> Sight:
 def _by_queue(rows: ReviewQuerySet, most: int) -> Part:
     """Queue by queue, each in the order of its index, and no further than `most` in all."""
     held, keys = held_queues(USER, ["decide"]).query.sql_with_params()
-    each, values = rows.order_by(*URGENCY).values("pk")[: most + 1].query.sql_with_params()
+    try:
+        each, values = rows.order_by(*URGENCY).values("pk")[: most + 1].query.sql_with_params()
+    except EmptyResultSet:
+        return "0", ()
     queues = f"FROM ({held}) AS held (key) CROSS JOIN LATERAL ({each}) AS waits"
     return f"(SELECT COUNT(*) FROM (SELECT 1 {queues} LIMIT {most + 1}) AS counted)", [*keys, *values]  # noqa: S608
 

@@ -35,7 +35,7 @@ SEES = ("view_queue", "decide", "reroute")
 
 def standing_of(user: Any, review: Review) -> policies.Standing:
     """The facts about this person and this review, read now, in one statement."""
-    kind = ContentType.objects.get_for_model(Queue).pk  # its number is part of the statement
+    kind = kind_of_queues()
     rows = look_up(_standing, kind, user=user.pk, review=review.pk, queue=str(review.queue_id))
     return standing_in(rows, review) if user.is_active and rows else policies.Standing(active=False)
 
@@ -113,6 +113,11 @@ class AsKey(Func):
 
     def as_sqlite(self, compiler: Any, connection: Any, **further: Any) -> Any:
         return self.as_sql(compiler, connection, template="REPLACE(%(expressions)s, '-', '')", **further)
+
+
+def kind_of_queues() -> int:
+    """The number of their kind, which stands in every statement about permissions on them that is compiled once."""
+    return ContentType.objects.get_for_model(Queue).pk
 
 
 def held_queues(user: Any, codenames: Collection[str]) -> QuerySet[Any]:
