@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
@@ -13,6 +14,11 @@ def signed_in(user: Any) -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+def admin_named(name: str) -> Client:
+    """A new superuser, signed in."""
+    return signed_in(get_user_model().objects.create_superuser(name))
 
 
 def case_url(review: Review, what: str = "") -> str:

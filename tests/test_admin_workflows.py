@@ -10,6 +10,7 @@ from orchestrator import services
 from orchestrator.models import Workflow, WorkflowVersion
 
 from .cast import person
+from .desk import admin_named
 from .engine_agents import line
 
 pytestmark = pytest.mark.django_db
@@ -17,20 +18,14 @@ ONE, TWO = line("simple", ["test.count"]), line("simple", ["test.count"] * 2)
 ADD = "/admin/orchestrator/workflow/add/"
 
 
-def signed_in(name: str) -> Client:
-    client = Client()
-    client.force_login(get_user_model().objects.create_superuser(name))
-    return client
-
-
 @pytest.fixture
 def author():
-    return signed_in("author")
+    return admin_named("author")
 
 
 @pytest.fixture
 def second():
-    return signed_in("second")
+    return admin_named("second")
 
 
 def page_of(workflow: Workflow, page: str = "change") -> str:

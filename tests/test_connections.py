@@ -1,7 +1,6 @@
 """What one person writes about a connection to others stands still until another has put it in force."""
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.test import Client
 
@@ -11,6 +10,7 @@ from orchestrator.errors import SecondPersonNeeded
 from orchestrator.models import Hook, WebhookEndpoint
 
 from .cast import second_admin
+from .desk import admin_named
 from .test_webhooks import post
 
 pytestmark = pytest.mark.django_db
@@ -18,20 +18,14 @@ ENDPOINTS = "/admin/orchestrator/webhookendpoint/"
 FIELDS = {"name": "erp", "url": "https://erp.example/hook", "kinds": "[]", "secret": "whsec_c2VjcmV0"}
 
 
-def signed_in(name: str) -> Client:
-    client = Client()
-    client.force_login(get_user_model().objects.create_superuser(name))
-    return client
-
-
 @pytest.fixture
 def author():
-    return signed_in("author")
+    return admin_named("author")
 
 
 @pytest.fixture
 def second():
-    return signed_in("second")
+    return admin_named("second")
 
 
 @pytest.fixture
