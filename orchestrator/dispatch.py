@@ -78,10 +78,10 @@ def linger(seconds: float, is_due: Callable[[], bool]) -> bool:
         if _listeners(bells):
             return False
         with bells.pubsub() as bell:
-            bell.subscribe(BELL)
+            bell.subscribe(bell_of(bells))
             _await(bell, "subscribe")
             heard = is_due() or bell.get_message(timeout=seconds) is not None
-            bell.unsubscribe(BELL)
+            bell.unsubscribe(bell_of(bells))
             return _await(bell, "unsubscribe") or heard
     except redis.RedisError as error:
         logger.warning("no bell is heard (%s)", error)
@@ -97,14 +97,19 @@ def _await(bell: Any, answer: str) -> bool:
 
 
 def _listeners(bells: redis.Redis) -> int:
-    [(_, number)] = bells.pubsub_numsub(BELL)
+    [(_, number)] = bells.pubsub_numsub(bell_of(bells))
     return number
+
+
+def bell_of(bells: redis.Redis) -> str:
+    """One for each of the server's numbered databases: channels, unlike keys, are heard in all of them."""
+    return f"{BELL}.{bells.connection_pool.connection_kwargs.get('db') or 0}"
 
 
 def _rings() -> bool:
     """Whether somebody lingered and heard the bell."""
     bells = _marks()
-    return bells is not None and bells.publish(BELL, "") > 0
+    return bells is not None and bells.publish(bell_of(bells), "") > 0
 
 
 def _mark(job: str) -> bool:

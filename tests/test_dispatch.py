@@ -53,7 +53,7 @@ def lingers(broker: redis.Redis, seconds: float = 5) -> tuple[threading.Thread, 
     waiting = threading.Thread(target=lambda: heard.append(dispatch.linger(seconds, lambda: False)))
     waiting.start()
     deadline = time.monotonic() + 5
-    while not broker.pubsub_numsub(dispatch.BELL)[0][1] and time.monotonic() < deadline:
+    while not broker.pubsub_numsub(dispatch.bell_of(broker))[0][1] and time.monotonic() < deadline:
         time.sleep(0.005)
     return waiting, heard
 
@@ -70,6 +70,16 @@ def test_slow_work_is_not_what_a_lingering_worker_waits_for(broker):
     dispatch.wake("ocr")
     waiting.join(5)
     assert (heard, broker.llen("ocr")) == ([False], 1)
+
+
+def test_who_uses_another_database_of_the_same_redis_is_not_rung_for(broker):
+    options = broker.connection_pool.connection_kwargs
+    elsewhere = redis.Redis(host=options["host"], port=options["port"], db=options["db"] + 1)
+    waiting, heard = lingers(broker, seconds=0.2)
+    assert dispatch.bell_of(elsewhere) != dispatch.bell_of(broker)
+    assert elsewhere.publish(dispatch.bell_of(elsewhere), "") == 0
+    waiting.join(5)
+    assert heard == [False]
 
 
 def test_one_worker_lingers(broker):
