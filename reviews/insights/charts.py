@@ -100,7 +100,10 @@ def columns(title: Any, labels: Sequence[str], pairs: Sequence[Series], line: Se
 def bars(
     title: Any, labels: Sequence[Any], series: Sequence[Series], show: Callable[[float], str], *, stacked: bool = False
 ) -> SafeString:
-    """A row for each label: bars under each other, each with its figure; stacked, one bar that is the whole."""
+    """A row for each label: bars under each other, each with its figure; stacked, one bar that is the whole. Without
+    labels there is nothing to draw."""
+    if not labels:
+        return SafeString()
     lines = 1 if stacked else len(series)
     tall, room = BAR * lines + GAP, WIDTH - NAMES - FIGURES
     start = TOP if len(series) > 1 else GAP

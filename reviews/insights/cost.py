@@ -99,5 +99,5 @@ def table(
         charts.Series(_("Half within"), look, [float(row[3]) for row in rows]),
         charts.Series(_("Nine of ten within"), f"{look} half", [float(row[4]) for row in rows]),
     ]
-    drawn = charts.bars(title, list(values), series, lambda value: shown(kind, value)) if rows else charts.SafeString()
+    drawn = charts.bars(title, list(values), series, lambda value: shown(kind, value))
     return Table(key, title, columns, rows, note, drawn)

@@ -15,7 +15,7 @@ from orchestrator.models import Run, WorkflowVersion
 from ..models import BANDS, Review
 from . import charts
 from .scope import Scope
-from .tables import COUNT, DAY, SHARE, SHARE_COLUMNS, SPAN, Column, Table, day, grouped, high, middle, shares
+from .tables import COUNT, DAY, SHARE, SHARE_COLUMNS, SPAN, Column, Table, day, grouped, high, middle, shares, whole
 
 NEWEST = 2_000  # cases that times are taken from
 NEWEST_RUNS = 50_000  # runs that are counted by workflow
@@ -70,7 +70,7 @@ def per_day(scope: Scope, now_waiting: int) -> Table:
 def by_band(bands: dict[int, int]) -> Table:
     title = _("Waiting now, by when it is due")
     names, numbers = [str(name) for name in BANDS], [bands[band] for band in range(len(BANDS))]
-    drawn = charts.bars(title, names, [charts.Series(_("Cases"), "c1", numbers)], lambda value: grouped(int(value)))
+    drawn = charts.bars(title, names, [charts.Series(_("Cases"), "c1", numbers)], whole)
     columns = [Column("due", _("Due")), Column("cases", _("Cases"), COUNT)]
     return Table("waiting", title, columns, [list(row) for row in zip(names, numbers, strict=True)], "", drawn)
 
@@ -91,7 +91,7 @@ def in_time(scope: Scope) -> Table:
             charts.Series(title, "c1", [row[2] for row in found]),
             charts.Series(_("Late"), "c3", [r[1] - r[2] for r in found]),
         ],
-        lambda value: grouped(int(value)),
+        whole,
         stacked=True,
     )
     return Table(
@@ -105,7 +105,7 @@ def in_time(scope: Scope) -> Table:
         ],
         found,
         _("Final before it was due; the clock stands still while a question is open."),
-        drawn if found else charts.SafeString(),
+        drawn,
     )
 
 
@@ -162,7 +162,7 @@ def by_workflow(scope: Scope) -> Table:
             charts.Series(_("A person was asked"), "c1", [row[3] for row in rows]),
             charts.Series(_("Nobody had to look"), "c2", [row[1] - row[3] for row in rows]),
         ],
-        lambda value: grouped(int(value)),
+        whole,
         stacked=True,
     )
     return Table(
@@ -178,7 +178,7 @@ def by_workflow(scope: Scope) -> Table:
         rows,
         _("Around 2%% asked, plain automation is enough; around 20%%, people belong in it. Of the newest %(n)s runs.")
         % {"n": grouped(NEWEST_RUNS)},
-        drawn if rows else charts.SafeString(),
+        drawn,
     )
 
 

@@ -19,7 +19,7 @@ from ..questions import same
 from . import charts
 from .flow import ended
 from .scope import Scope
-from .tables import COUNT, SHARE_COLUMNS, Column, Table, grouped, shares
+from .tables import COUNT, SHARE_COLUMNS, Column, Table, grouped, shares, whole
 
 AGREED, CORRECTED, OVERRODE = OUTCOMES = ("agreed", "corrected", "overrode")
 WORDS = {AGREED: gettext_lazy("Agreed"), CORRECTED: gettext_lazy("Corrected"), OVERRODE: gettext_lazy("Overrode")}
@@ -93,13 +93,11 @@ def columns(key: str, title: Any) -> list[Column]:
 
 
 def drawn(title: str, rows: Sequence[Sequence[Any]]) -> charts.SafeString:
-    if not rows:
-        return charts.SafeString()
     series = [
         charts.Series(WORDS[outcome], LOOKS[outcome], [row[place] for row in rows])
         for place, outcome in enumerate(OUTCOMES, 2)
     ]
-    return charts.bars(title, [row[0] for row in rows], series, lambda value: grouped(int(value)), stacked=True)
+    return charts.bars(title, [row[0] for row in rows], series, whole, stacked=True)
 
 
 def by_workflow(scope: Scope, answers: Iterable[Answer]) -> Table:

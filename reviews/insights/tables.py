@@ -93,6 +93,11 @@ def shown(kind: str, value: Any) -> str:
     return grouped(value) if kind == COUNT else str(value)
 
 
+def whole(value: float) -> str:
+    """A count, as it stands beside its bar."""
+    return grouped(int(value))
+
+
 def day(value: date) -> str:
     return date_format(value, "MONTH_DAY_FORMAT")
 
