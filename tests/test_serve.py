@@ -6,14 +6,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.servers import die_with_parent, free_port, wait_for
+from tests.servers import answers_http, die_with_parent, free_port, wait_for
 from tests.services import PROJECT_DIR
 
 pytestmark = pytest.mark.processes
@@ -31,14 +30,6 @@ def processes_of(var_dir: Path) -> dict[int, str]:
         except OSError:  # ended meanwhile, or not ours to read
             continue
     return found
-
-
-def answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as response:
-            return response.status == 200
-    except OSError:
-        return False
 
 
 @pytest.fixture
@@ -72,14 +63,14 @@ def test_it_says_ready_once_the_page_answers_and_ctrl_c_stops_all_of_it(start: S
     port = free_port()
     serve = start(port)
     assert serve.stdout.readline() == f"Countersign is ready at http://127.0.0.1:{port}/\n"
-    assert answers(port)
+    assert answers_http(port)
     running = processes_of(tmp_path).values()
     assert [name for name, mark in CHILDREN.items() if not any(mark in command for command in running)] == []
 
     serve.send_signal(signal.SIGINT)
     assert serve.wait(15) == 0
     assert processes_of(tmp_path) == {}
-    assert not answers(port)
+    assert not answers_http(port)
 
 
 def test_a_killed_web_server_comes_back_and_a_killed_supervisor_takes_all_with_it(
@@ -91,7 +82,7 @@ def test_a_killed_web_server_comes_back_and_a_killed_supervisor_takes_all_with_i
     web = min(pid for pid, command in processes_of(tmp_path).items() if "gunicorn" in command)
     os.kill(web, signal.SIGKILL)
     wait_for(lambda: "web ended with -9: starting it again" in said(), 10, "its end went unnoticed")
-    wait_for(lambda: answers(port), 20, "the web server did not come back")
+    wait_for(lambda: answers_http(port), 20, "the web server did not come back")
 
     serve.kill()
     serve.wait()

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -17,7 +16,7 @@ from orchestrator.models import LedgerEntry, Run
 from reviews.models import Approval, Review
 from tests.cast import Cast, answer, cast, open_review_of, reversals, waiting_bill, work
 from tests.desk import case_url
-from tests.servers import die_with_parent, free_port, wait_for
+from tests.servers import answers_http, die_with_parent, free_port, wait_for
 from tests.services import PROJECT_DIR, process_environment
 
 from .conftest import SignIn
@@ -161,7 +160,7 @@ def serve(transactional_db: None) -> Iterator[tuple[str, Serve]]:
             "preexec_fn": die_with_parent(signal.SIGKILL),
         }
         started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True, **options))
-        wait_for(lambda: answers(port), 60, "the web server did not start")
+        wait_for(lambda: answers_http(port), 60, "the web server did not start")
         return started[-1]
 
     yield f"http://127.0.0.1:{port}", begin
@@ -173,14 +172,6 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as response:
-            return response.status == 200
-    except OSError:
-        return False
 
 
 @pytest.mark.processes
