@@ -22,12 +22,13 @@ from audit.log import SYSTEM, Actor, database_now, record
 from audit.rows import insert_rows
 
 from . import endings, taking_back, transitions
+from .agents.duplicates import REVERSED
 from .case import Case
 from .connectors.actions import BEFORE, CONFIRMED_EFFECT, PayloadProblem, connector_for, get_action, payload_of
 from .connectors.base import Sent
 from .definitions import Step, render
 from .digests import digest
-from .models import Effect, Hold, Run
+from .models import Effect, Hold, Run, SourceRow
 from .pinned import Pinned, definition_of
 
 HOLDS = 7_305_402  # advisory lock number: grants share it, whoever pulls a hold has it alone
@@ -39,7 +40,7 @@ class EffectError(Exception):
 
 
 class AlreadyLive(EffectError):
-    """The same business key is being paid, or was, by another run."""
+    """The same business key is being paid, or was, by another run; or is being taken back, or was."""
 
     def __init__(self, kind: str, business_key: str):
         super().__init__(f"{kind} for {business_key} is already under way or done in another run")
@@ -75,6 +76,7 @@ class Proposed:
     payload: dict[str, Any]
     payload_digest: str
     problem: str = ""
+    takes_back: UUID | None = None
 
 
 def effect_key(run_id: UUID, step: str, round_: int, kind: str) -> str:
@@ -112,9 +114,8 @@ def propose_one(run: Run, case: Case, step: Step) -> Proposed:
     if definition.business_key and key is None and not problem:
         problem = f"{action.title} needs {definition.business_key}"
     question = action.question.format_map({name: shown(name, value) for name, value in payload.items()})
-    return Proposed(
-        step.name, step.target, action.title, question, normalised(key or ""), payload, digest(payload), problem
-    )
+    key, takes_back = normalised(key or ""), taken.pk if taken else None
+    return Proposed(step.name, step.target, action.title, question, key, payload, digest(payload), problem, takes_back)
 
 
 def shown(name: str, value: str | None) -> str:
@@ -168,6 +169,7 @@ def authorise(
             packet_digest=packet_digest,
             policy_digest=policy_digest,
             authorised_at=now,
+            takes_back_id=proposed.takes_back,
         )
         _insert(effect)
         endings.told(
@@ -288,6 +290,8 @@ def settle(effect: Effect, state: str, *, now: datetime, ref: str = "", error: s
     moved = Effect.objects.filter(pk=effect.pk, fence=effect.fence).exists() and transitions.move_effects(
         [effect.pk], [Effect.State.IN_FLIGHT], state, ref=ref[:200], error=error[:500], ended_at=now
     )
+    if moved and state == Effect.State.CONFIRMED:
+        mark_taken_back(effect, now)
     kind = f"effect.{state}" if moved else "effect.late_result"
     workflow = Pinned.of(effect.run).definition.name
     record(
@@ -299,6 +303,18 @@ def settle(effect: Effect, state: str, *, now: datetime, ref: str = "", error: s
         data={"effect": effect.key, "ref": ref, "error": error},
     )
     return bool(moved)
+
+
+def mark_taken_back(effect: Effect, now: datetime) -> None:
+    """What a confirmed effect takes back stands no more: its business key is free for another run, and later runs know
+    that it was reversed."""
+    taken = effect.takes_back
+    if taken is None:
+        return
+    Effect.objects.filter(pk=taken.pk).update(taken_back_at=now)
+    for row in SourceRow.objects.filter(source__name=get_action(taken.kind).history_source, key=taken.key):
+        data = {**row.data, "status": REVERSED}
+        SourceRow.objects.filter(pk=row.pk).update(data=data, digest=digest(data))
 
 
 def note_late(effect: Effect, now: datetime, *, ref: str = "", error: str = "") -> None:

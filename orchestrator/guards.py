@@ -24,12 +24,11 @@ SQLITE = (
     "CREATE TRIGGER {table}_{name} BEFORE {event} ON {table} FOR EACH ROW"
     " WHEN {condition} BEGIN SELECT RAISE(ABORT, '{table}: {what} refused'); END"
 )
-NOT_THE_REQUESTER = """
-CREATE OR REPLACE FUNCTION refuse_own_approval() RETURNS trigger LANGUAGE plpgsql AS $$
+QUESTION = """
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF EXISTS (SELECT 1 FROM reviews_review v JOIN orchestrator_run r ON r.id = v.run_id
-               WHERE v.id = NEW.review_id AND r.started_by_id = NEW.reviewer_id) THEN
-        RAISE EXCEPTION 'reviews_approval: approval by the requester refused' USING ERRCODE = 'restrict_violation';
+    IF {found} THEN
+        RAISE EXCEPTION '{table}: {what} refused' USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END $$
@@ -89,25 +88,53 @@ def _drop(editor: BaseDatabaseSchemaEditor, table: str, name: str) -> None:
 
 def no_approval_by_the_requester() -> migrations.RunPython:
     """After this operation whoever started a run cannot approve it, on whatever way the row is written."""
-    table, name = "reviews_approval", "not_the_requester"
+    own = (
+        "EXISTS (SELECT 1 FROM reviews_review v JOIN orchestrator_run r ON r.id = v.run_id"
+        " WHERE v.id = NEW.review_id AND r.started_by_id = NEW.reviewer_id)"
+    )
+    return _asked(
+        "reviews_approval",
+        "not_the_requester",
+        event="INSERT",
+        when="NEW.verdict = 'approve'",
+        found=own,
+        what="approval by the requester",
+        function="refuse_own_approval",
+    )
+
+
+def nothing_is_called_taken_back() -> migrations.RunPython:
+    """After this operation an effect counts as taken back, which frees its business key, only once another that takes
+    it back was confirmed, and from then on."""
+    done = "SELECT 1 FROM orchestrator_effect e WHERE e.takes_back_id = NEW.id AND e.state = 'confirmed'"
+    return _asked(
+        "orchestrator_effect",
+        "taken_back",
+        event="UPDATE OF taken_back_at",
+        when="(OLD.taken_back_at IS NOT NULL OR NEW.taken_back_at IS NOT NULL)",
+        found=f"OLD.taken_back_at IS NOT NULL OR NOT EXISTS ({done})",
+        what="untrue taking back",
+        function="refuse_untrue_taking_back",
+    )
+
+
+def _asked(
+    table: str, name: str, *, event: str, when: str, found: str, what: str, function: str
+) -> migrations.RunPython:
+    """A guard that has to look at other rows, which on PostgreSQL only a function may."""
 
     def guard(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
         _drop(editor, table, name)
         if editor.connection.vendor == "postgresql":
-            editor.execute(NOT_THE_REQUESTER, None)
+            editor.execute(QUESTION.format(function=function, found=found, table=table, what=what), None)
             editor.execute(
-                f"CREATE TRIGGER {table}_{name} BEFORE INSERT ON {table} FOR EACH ROW"
-                " WHEN (NEW.verdict = 'approve') EXECUTE FUNCTION refuse_own_approval()",
+                f"CREATE TRIGGER {table}_{name} BEFORE {event} ON {table} FOR EACH ROW"
+                f" WHEN ({when}) EXECUTE FUNCTION {function}()",
                 None,
             )
             return
-        own = (
-            "SELECT 1 FROM reviews_review v JOIN orchestrator_run r ON r.id = v.run_id"
-            " WHERE v.id = NEW.review_id AND r.started_by_id = NEW.reviewer_id"
-        )
-        condition = f"NEW.verdict = 'approve' AND EXISTS ({own})"
-        what = "approval by the requester"
-        editor.execute(SQLITE.format(table=table, name=name, event="INSERT", condition=condition, what=what), None)
+        condition = f"{when} AND ({found})"
+        editor.execute(SQLITE.format(table=table, name=name, event=event, condition=condition, what=what), None)
 
     def release(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
         _drop(editor, table, name)

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Case, Count, F, IntegerField, Max, Q, QuerySet, Sum, When
+from django.db.models import Case, Count, Exists, F, IntegerField, Max, OuterRef, Q, QuerySet, Sum, When
 from django.utils.module_loading import import_string
 
 from audit.log import database_now
@@ -88,15 +88,20 @@ def booked_was_sent(now: datetime) -> Found:
         yield f"ledger entry {entry.pk}", f"{entry.key} is no effect in flight, in doubt or confirmed"
 
 
-@invariant("I02", "one live effect per business key, one per step of a run, one booking per business key")
+@invariant("I02", "of what stands, one live effect and one booking per business key; one effect per step of a run")
 def happens_once(now: datetime) -> Found:
     live = Effect.objects.exclude(state__in=Effect.DEAD).order_by()
-    yield from _more_than_one(live.exclude(business_key=""), "live effects", "kind", "business_key")
+    standing = Q(takes_back=None, taken_back_at=None)
+    yield from _more_than_one(live.filter(standing).exclude(business_key=""), "live effects", "kind", "business_key")
+    yield from _more_than_one(live.exclude(takes_back=None), "takings back", "takes_back")
     yield from _more_than_one(live, "live effects", "run", "step")
     yield from _more_than_one(Effect.objects.order_by(), "effects", "key")
-    yield from _more_than_one(
-        LedgerEntry.objects.exclude(business_key="").order_by(), "bookings", "kind", "business_key"
-    )
+    settled = Effect.objects.exclude(standing).values("key")
+    booked = LedgerEntry.objects.exclude(business_key="").exclude(key__in=settled).order_by()
+    yield from _more_than_one(booked, "bookings", "kind", "business_key")
+    confirmed = Effect.objects.filter(state=Effect.State.CONFIRMED, takes_back=OuterRef("pk"))
+    untrue = Q(taken_back_at=None) ^ Q(~Exists(confirmed))
+    yield from effects("counts as taken back and was not, or the other way round", untrue)
 
 
 def _more_than_one(rows: Any, what: str, *fields: str) -> Found:

@@ -115,6 +115,7 @@ def _confirm(run: Run, chosen: Resolution, now: datetime) -> None:
     )
     if not moved:
         raise Conflict("somebody else has cleared up this effect")
+    effects.mark_taken_back(effect, now)
     output = effects.output_of(effect, chosen.ref)
     decision = Decision.objects.create(
         id=uuid7(),

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.db.models import Exists, OuterRef
 
 from audit.log import Actor
 
@@ -14,7 +15,7 @@ from . import timeouts
 from .agents.base import Agent, OpenDocument, SourceRefused
 from .digests import digest
 from .documents.store import StoredDocument
-from .models import AgentAccount, DataSource, Document, Run, SourceRow
+from .models import AgentAccount, DataSource, Document, Effect, Run, SourceRow
 from .permissions import holds
 from .spending import Spent
 from .steps.base import Work
@@ -102,11 +103,17 @@ class TableSource:
     def _rows(self, **wanted: Any) -> list[dict[str, Any]]:
         rows = dict(SourceRow.objects.filter(source=self._source, **wanted).order_by("key").values_list("key", "data"))
         if self._source.kind == DataSource.Kind.REGISTER:
-            stands = {
-                str(pk): status for pk, status in Run.objects.filter(pk__in=runs_in(rows)).values_list("pk", "status")
-            }
+            stands = standing_of(rows)
             return [row | {"status": stands.get(key, row.get("status", "unknown"))} for key, row in rows.items()]
         return list(rows.values())
+
+
+def standing_of(keys: Iterable[str]) -> dict[str, str]:
+    """{run: its status}; what has succeeded and was taken back since is reversed."""
+    back = Effect.objects.filter(run=OuterRef("pk"), taken_back_at__isnull=False)
+    rows = Run.objects.filter(pk__in=runs_in(keys)).annotate(back=Exists(back))
+    over = Run.Status.SUCCEEDED
+    return {str(run.pk): "reversed" if run.back and run.status == over else run.status for run in rows}
 
 
 def runs_in(keys: Iterable[str]) -> list[UUID]:

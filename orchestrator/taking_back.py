@@ -5,6 +5,8 @@ effect of this run, proposed to people, authorised and sent like any other. The 
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from .definitions import PART, TAKES_BACK, Step
 from .models import Decision, Effect, Run
 from .pinned import definition_of
@@ -26,15 +28,17 @@ def reverses(run: Run) -> bool:
 
 
 def parts_of(run: Run, step: Step) -> list[Step]:
-    """The effects of one step: itself, but for one that takes back what another run did. Nothing of a run that is
-    still under way or that did not succeed: its own effects are taken back before it ends."""
+    """The effects of one step: itself, but for one that takes back what another run did and nobody else has taken
+    back. Nothing of a run that is still under way or that did not succeed: its own effects are taken back before it
+    ends."""
     if step.target != TAKES_BACK:
         return [step]
     decision = decision_reversed(run.input)
     if decision is None or decision.run.status != Run.Status.SUCCEEDED:
         return []
     done = decision.run.effects.filter(state=Effect.State.CONFIRMED).order_by("-ended_at", "-id")
-    return [_part(step, effect) for effect in done]
+    ours = run.effects.values("takes_back")
+    return [_part(step, effect) for effect in done.filter(Q(taken_back_at=None) | Q(pk__in=ours))]
 
 
 def _part(step: Step, effect: Effect) -> Step:

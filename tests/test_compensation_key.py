@@ -29,3 +29,8 @@ def test_a_payment_that_was_on_its_way_when_its_run_was_cancelled_is_taken_back_
     booked = LedgerEntry.objects.order_by("booked_at").values_list("kind", "business_key")
     assert list(booked) == [(flow.PAY, "V1/7"), (flow.REVERSE, "V1/7")]
     assert_invariants()
+    again, _ = services.start_run(workflow=flow.NAME, input=given, actor=everybody.requester)
+    work()
+    again.refresh_from_db()
+    assert (again.status, again.effects.get().business_key) == ("succeeded", "V1/7")
+    assert_invariants()

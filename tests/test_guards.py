@@ -111,6 +111,35 @@ def test_a_fence_never_becomes_smaller(paid, model):
         model.objects.filter(pk=row.pk).update(fence=row.fence - 1)
 
 
+def test_an_effect_counts_as_taken_back_only_once_that_was_confirmed_and_from_then_on(paid):
+    review, _ = paid
+    done = Effect.objects.get(run=review.run)
+    rows = Effect.objects.filter(pk=done.pk)
+    taking = Effect(run=review.run, step="pay-undo", kind="erp.reverse_payment", connector="ledger", klass="K")
+    taking.key, taking.payload, taking.payload_digest, taking.authorised_at = "k2", {}, "d", timezone.now()
+    taking.takes_back = done
+    taking.save(force_insert=True)
+    with pytest.raises(DatabaseError, match="untrue taking back refused"), transaction.atomic():
+        rows.update(taken_back_at=Now())
+    for state in ("in_flight", "confirmed"):
+        Effect.objects.filter(pk=taking.pk).update(state=state)
+    rows.update(taken_back_at=Now())
+    for value in (None, timezone.now()):
+        with pytest.raises(DatabaseError, match="untrue taking back refused"), transaction.atomic():
+            rows.update(taken_back_at=value)
+
+
+def test_an_effect_is_taken_back_by_one_other_alone(paid):
+    review, _ = paid
+    done = Effect.objects.get(run=review.run)
+    given = {"run": review.run, "kind": "erp.reverse_payment", "connector": "ledger", "klass": "K", "payload": {}}
+    given |= {"payload_digest": "d", "authorised_at": timezone.now(), "takes_back": done}
+    Effect.objects.create(key="k1", step="a", state="void", **given)
+    Effect.objects.create(key="k2", step="a", **given)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Effect.objects.create(key="k3", step="b", **given)
+
+
 def test_the_requester_cannot_approve_even_past_the_services(paid):
     review, everybody = paid
     given = {"round": 1, "level": 0, "packet_digest": "x", "at": timezone.now()}

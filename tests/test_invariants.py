@@ -161,6 +161,14 @@ def booked_twice(review: Review) -> None:
     )
 
 
+def taken_back_by_nothing(review: Review) -> None:
+    Effect.objects.update(taken_back_at=F("ended_at"))
+
+
+def taken_back_and_still_standing(review: Review) -> None:
+    copy_of(Effect.objects.get(), step="undo", key="k2", takes_back_id=Effect.objects.get().pk).save(force_insert=True)
+
+
 def booked_otherwise(review: Review) -> None:
     LedgerEntry.objects.update(payload_digest=digest("something else"))
 
@@ -364,6 +372,8 @@ PAID: list[tuple[str, Seed]] = [
     ("I02", a_second_effect),
     ("I02", the_same_key_twice),
     ("I02", booked_twice),
+    ("I02", taken_back_by_nothing),
+    ("I02", taken_back_and_still_standing),
     ("I03", booked_otherwise),
     ("I03", paid_otherwise),
     ("I05", one_signature_less),

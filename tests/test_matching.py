@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.agents.duplicates import duplicate_kind
+from orchestrator.agents.duplicates import duplicate_difference, duplicate_kind, find_duplicates
 from orchestrator.agents.findings import Discrepancy
 from orchestrator.agents.invoices_model import Invoice, InvoiceLine, Party
 from orchestrator.agents.invoices_order import compare
@@ -203,6 +203,24 @@ def paid(**values: Any) -> dict[str, Any]:
 )
 def test_a_duplicate_is_told_from_what_only_looks_like_one(row: dict[str, Any], kind: str) -> None:
     assert duplicate_kind(invoice(), row, vendor_id=None, sha256="ab") == kind
+
+
+@pytest.mark.parametrize(
+    ("row", "kinds"),
+    [
+        (paid(status="reversed"), ["reversed_before"]),
+        (paid(status="reversed", gross_total="61"), ["reversed_before"]),
+        (paid(status="reversed", invoice_number="R-1-A"), []),
+        (paid(status="cancelled"), []),
+    ],
+)
+def test_a_number_that_was_paid_and_reversed_is_told(row: dict[str, Any], kinds: list[str]) -> None:
+    found = list(find_duplicates(invoice(), [row], vendor_id=None, sha256=""))
+    assert [known.kind for known in found] == kinds
+    for known in found:
+        told = duplicate_difference(invoice(), known)
+        assert (told.severity, told.title) == ("stop", "Paid before and reversed")
+        assert "that was taken back: invoice R-1 of 2026-03-01" in told.message
 
 
 def test_a_monthly_invoice_of_the_same_amount_is_no_duplicate() -> None:

@@ -9,8 +9,9 @@ from django.utils import timezone
 from audit.models import Event
 from orchestrator import services as runs
 from orchestrator.models import DataSource, Incident, LedgerEntry, Run, SourceRow, Task
+from orchestrator.sources import standing_of
 from reviews import services
-from reviews.errors import Conflict, NotAllowed
+from reviews.errors import Conflict, Invalid, NotAllowed
 from reviews.models import Approval, Notice, Review
 
 from .cast import (
@@ -234,6 +235,41 @@ def test_a_taking_back_of_unknown_outcome_is_cleared_up_by_a_person_and_the_rest
     run.refresh_from_db()
     assert run.status == "succeeded"
     assert run.effects.get().ref == "R-9"
+    assert paid.run.effects.get().taken_back_at is not None
+
+
+def test_what_was_reversed_can_be_paid_anew_and_reversed_anew(everybody, paid):
+    reverse_it(paid, everybody.manager, everybody.clerk)
+    again = hand_in_again(everybody, paid, amount="900.00")
+    answer(again, everybody.clerk)
+    work()
+    again.refresh_from_db()
+    again.run.refresh_from_db()
+    assert again.run.status == "succeeded"
+    run = reverse_it(again, everybody.manager, everybody.clerk)
+    assert run.status == "succeeded"
+    booked = LedgerEntry.objects.order_by("booked_at")
+    assert [(entry.kind, entry.payload["amount"]) for entry in booked] == [
+        ("erp.pay_invoice", "1000.00"),
+        ("erp.reverse_payment", "1000.00"),
+        ("erp.pay_invoice", "900.00"),
+        ("erp.reverse_payment", "900.00"),
+    ]
+
+
+def hand_in_again(everybody, paid: Review, **changed) -> Review:
+    run, _ = runs.start_run(workflow="pay-bills", input=paid.run.input | changed, actor=everybody.requester)
+    work()
+    return open_review_of(run)
+
+
+def test_a_payment_stands_until_the_reversal_was_done_and_not_only_approved(everybody, paid):
+    everybody.policy.undo_seconds = 600
+    everybody.policy.save()
+    answer(open_review_of(ask(paid, everybody.clerk)), everybody.manager)
+    again = hand_in_again(everybody, paid)
+    with pytest.raises(Invalid, match="already under way or done"):
+        answer(again, everybody.clerk)
 
 
 def test_the_payment_history_says_that_it_was_reversed(everybody):
@@ -247,6 +283,13 @@ def test_the_payment_history_says_that_it_was_reversed(everybody):
     reverse_it(paid, everybody.manager, everybody.clerk)
     row.refresh_from_db()
     assert row.data["status"] == "reversed"
+
+
+def test_a_register_says_that_what_a_run_did_was_reversed(everybody, paid):
+    run = str(paid.run_id)
+    assert standing_of([run, "brought in"]) == {run: "succeeded"}
+    reverse_it(paid, everybody.manager, everybody.clerk)
+    assert standing_of([run]) == {run: "reversed"}
 
 
 def test_the_trail_of_a_reversal_in_order(everybody, paid):

@@ -8,7 +8,10 @@ from .findings import Discrepancy, Option
 from .invoices_model import Invoice
 from .matching import compact, name_key, number, plain
 
-DEAD = frozenset({"cancelled", "rejected", "reversed", "void"})  # states in which nothing was or will be paid
+REVERSED = "reversed"
+DEAD = frozenset({"cancelled", "rejected", REVERSED, "void"})  # states in which nothing was or will be paid
+AGAIN = frozenset({"duplicate_document", "duplicate_exact", "number_reused"})  # what is paid anew after a reversal
+TITLES = {"number_reused": "Number used before", "reversed_before": "Paid before and reversed"}
 PART_OF = 4  # a number that continues another must share at least so many characters with it
 
 
@@ -21,7 +24,11 @@ class Known:
 
 
 def counts(row: dict[str, Any]) -> bool:
-    return str(row.get("status") or "paid").lower() not in DEAD
+    return state_of(row) not in DEAD
+
+
+def state_of(row: dict[str, Any]) -> str:
+    return str(row.get("status") or "paid").lower()
 
 
 def find_duplicates(
@@ -29,9 +36,11 @@ def find_duplicates(
 ) -> Iterator[Known]:
     """Rows that are this invoice again, each once, by the strongest reason."""
     for row in rows:
-        kind = duplicate_kind(invoice, row, vendor_id=vendor_id, sha256=sha256) if counts(row) else ""
-        if kind:
+        kind = duplicate_kind(invoice, row, vendor_id=vendor_id, sha256=sha256)
+        if kind and counts(row):
             yield Known(kind, row)
+        elif kind in AGAIN and state_of(row) == REVERSED:
+            yield Known("reversed_before", row)
 
 
 def duplicate_kind(invoice: Invoice, row: dict[str, Any], *, vendor_id: str | None, sha256: str) -> str:
@@ -85,12 +94,13 @@ def duplicate_difference(invoice: Invoice, known: Known) -> Discrepancy:
         "duplicate_document": f"This very document was handed in before as {paid}.",
         "duplicate_exact": f"This invoice was handed in before: {paid}.",
         "duplicate_renumbered": f"It looks like a copy under another number: this is {this}; known is {paid}.",
+        "reversed_before": f"It was paid before, and that was taken back: {paid}. This is {this}.",
         "number_reused": f"The seller used this number before for another amount: this is {this}; known is {paid}.",
     }[known.kind]
     return Discrepancy(
         kind=known.kind,
         severity="stop",
-        title="Number used before" if known.kind == "number_reused" else "Possible duplicate",
+        title=TITLES.get(known.kind, "Possible duplicate"),
         message=message,
         earlier=row.get("payment_id"),
         pointer="/read/invoice/invoice_number",

@@ -15,7 +15,12 @@ from .matching import number, plain
 UNCERTAIN = 0.85  # below it a person is shown what else the value might be
 DECISIVE = ("company", "date", "total")
 REFUSED = frozenset({"rejected", "cancelled", "failed"})  # how a run ends that reimbursed nothing
-STANDING = {"succeeded": "reimbursed", "waiting": "waiting for a person", "running": "under way"}
+STANDING = {
+    "succeeded": "reimbursed",
+    "reversed": "reimbursed, and taken back",
+    "waiting": "waiting for a person",
+    "running": "under way",
+}
 
 
 def reading_differences(reading: Reading, receipt: Receipt) -> Iterator[Discrepancy]:

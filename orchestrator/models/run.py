@@ -260,18 +260,31 @@ class Effect(models.Model):
     authorised_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    takes_back = models.ForeignKey("self", models.PROTECT, null=True, db_index=False, related_name="takings")
+    taken_back_at = models.DateTimeField(null=True, help_text="When what takes it back was confirmed.")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "business_key"],
-                condition=~Q(state__in=("void", "failed")) & ~Q(business_key=""),
+                condition=~Q(state__in=("void", "failed"))
+                & ~Q(business_key="")
+                & Q(takes_back=None, taken_back_at=None),
                 name="one_live_effect_per_business_key",
+            ),
+            models.UniqueConstraint(
+                fields=["takes_back"], condition=~Q(state__in=("void", "failed")), name="taken_back_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(taken_back_at=None) | Q(state="confirmed"), name="only_what_was_done_is_taken_back"
             ),
             models.CheckConstraint(condition=Q(state__in=EffectState.values), name="effect_state_known"),
             models.CheckConstraint(condition=Q(klass__in=EffectClass.values), name="effect_class_known"),
         ]
-        indexes = [models.Index(fields=["state", "connector"], name="effect_by_state")]
+        indexes = [
+            models.Index(fields=["state", "connector"], name="effect_by_state"),
+            models.Index(fields=["takes_back"], name="effect_taking", condition=Q(takes_back__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.business_key or self.key}"

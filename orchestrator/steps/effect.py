@@ -107,22 +107,12 @@ def confirmed(work: Work, effect: Effect, ref: str) -> Callable[[datetime], None
 
 def remember(work: Work, effect: Effect) -> None:
     """What was done is known to later runs: the action's row goes into its table source, once per effect."""
-    taken = effects.taken_by(effect.run, work.step)
-    if taken is not None:
-        forget(taken)
     action = get_action(effect.kind)
     source = DataSource.objects.filter(name=action.history_source).first()
     if source is None or action.history is None:
         return
     row = canonical({source.key_field: effect.key, **action.history(work.case.as_json())})
     SourceRow.objects.update_or_create(source=source, key=effect.key, defaults={"data": row, "digest": digest(row)})
-
-
-def forget(taken: Effect) -> None:
-    """What was taken back was not done, for later runs."""
-    for row in SourceRow.objects.filter(source__name=get_action(taken.kind).history_source, key=taken.key):
-        data = {**row.data, "status": "reversed"}
-        SourceRow.objects.filter(pk=row.pk).update(data=data, digest=digest(data))
 
 
 def settled(effect: Effect, state: str, error: str) -> Callable[[datetime], None]:
