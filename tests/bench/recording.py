@@ -6,10 +6,9 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import case_pages
 from .cpu import percentile
 from .flows import waiting_reviews
-from .pages import GRANTS, MANY
+from .pages import many_cases
 from .product import Starter, people
 
 if TYPE_CHECKING:
@@ -26,10 +25,9 @@ def p8_record(bench: "Bench") -> dict[str, Any]:
     the record alone, with the next case, and over the API."""
     from django.conf import settings
 
-    from reviews.models import Review, ReviewPolicy
+    from reviews.models import ReviewPolicy
 
-    if Review.objects.count() < (many := bench.sized(MANY)):
-        case_pages.seed(many, bench.sized(GRANTS))
+    many_cases(bench)
     settings.DECISIONS_PER_MINUTE = 100_000  # asked as ever, and never reached
     ReviewPolicy.objects.filter(name="bench").update(undo_seconds=3_600)  # the worker leaves them alone meanwhile
     try:
