@@ -94,5 +94,6 @@ KINDS: dict[str, Any] = {
     "trail.viewed": _("Trail viewed"),
     "user.logged_in": _("Signed in"),
     "user.login_failed": _("Sign-in failed"),
+    "database.restored": _("Database set back to a backup"),
     "config.changed": _("Configuration changed"),
 }

@@ -28,7 +28,7 @@ from .connectors.actions import BEFORE, CONFIRMED_EFFECT, PayloadProblem, connec
 from .connectors.base import Sent
 from .definitions import Step, render
 from .digests import digest
-from .models import Effect, Hold, Run, SourceRow
+from .models import Booked, Effect, Hold, Run, SourceRow
 from .pinned import Pinned, definition_of
 
 HOLDS = 7_305_402  # advisory lock number: grants share it, whoever pulls a hold has it alone
@@ -44,6 +44,13 @@ class AlreadyLive(EffectError):
 
     def __init__(self, kind: str, business_key: str):
         super().__init__(f"{kind} for {business_key} is already under way or done in another run")
+
+
+class BookedBefore(EffectError):
+    """The outside has booked it under another key, in a time that a restored database does not know."""
+
+    def __init__(self, booked: Booked):
+        super().__init__(f"{booked} was booked outside as {booked.ref or booked.key} before the database was restored")
 
 
 class OnHold(EffectError):
@@ -218,7 +225,7 @@ def grant(
     run_id: UUID, task_id: UUID, fence: int, step: Step, case: Case, *, authorised_by_policy: bool
 ) -> Effect | None:
     """The point of no return: the step's authorised effect goes in flight, or stays in flight for another attempt.
-    None: the task is no longer held under this fence. OnHold, NotAuthorised, AlreadyLive keep it from being sent."""
+    None: the task is no longer held under this fence. EffectErrors keep it from being sent."""
     run = Run.objects.select_for_update(no_key=True).get(pk=run_id)
     held = run.tasks.filter(pk=task_id, status="running", fence=fence).exists()
     if not held or not _may_go_out(run, step):
@@ -231,6 +238,7 @@ def grant(
     if hold is not None:
         raise OnHold(hold)
     if effect.state == Effect.State.AUTHORISED:
+        _refuse_when_booked(effect)
         _refuse_when_busy(effect)
     moved = transitions.move_effects(
         [effect.pk],
@@ -248,6 +256,15 @@ def grant(
         endings.told(run, "effect.sent", SYSTEM, effect=effect.key, **sent)
     effect.refresh_from_db()
     return effect
+
+
+def _refuse_when_booked(effect: Effect) -> None:
+    """One booking per business key, also across what a restored database has forgotten (restoring.py)."""
+    if not effect.business_key:
+        return
+    others = Booked.objects.filter(kind=effect.kind, business_key=effect.business_key).exclude(key=effect.key)
+    if booked := others.first():
+        raise BookedBefore(booked)
 
 
 def _refuse_when_busy(effect: Effect) -> None:

@@ -18,6 +18,7 @@ from .models import Decision, Effect, Incident, Run, Task
 from .pinned import definition_of
 
 BUDGET = "budget"
+RESTORED, RESTORED_APART = "restored", "restored-apart"  # the outside has booked what a restored database forgot
 STEP = {"retry": Task.Status.READY, "skip": Task.Status.SKIPPED, "fail": Task.Status.FAILED}
 
 
@@ -43,6 +44,10 @@ def choices_for(incident: Incident) -> tuple[str, ...]:
         return ("retry", "skip")
     if incident.kind == BUDGET and incident.task is None:
         return ("retry", "fail")  # every step that was begun is done: there is none to skip
+    if incident.kind == RESTORED_APART:
+        return ("fail",)  # going on would send it under another key, or leave standing what was taken back
+    if incident.kind == RESTORED:
+        return ("retry", "fail")
     return tuple(STEP)
 
 

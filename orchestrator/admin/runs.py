@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from orchestrator.models import Decision, Document, Effect, Hold, Incident, LedgerEntry, Run, Task
+from orchestrator.models import Booked, Decision, Document, Effect, Hold, Incident, LedgerEntry, Run, Task
 
 from .recorded import ReadOnlyAdmin
 
@@ -49,6 +49,12 @@ class IncidentAdmin(ReadOnlyAdmin):
     list_filter = ["kind", ("resolved_at", admin.EmptyFieldListFilter)]
     list_select_related = ["resolved_by"]
     search_fields = ["id", "run__id"]
+
+
+@admin.register(Booked)
+class BookedAdmin(ReadOnlyAdmin):
+    list_display = ["kind", "business_key", "ref", "key", "noted_at"]
+    search_fields = ["key", "business_key", "ref"]
 
 
 @admin.register(Hold)

@@ -3,13 +3,14 @@ from .document import Document, DocumentPage
 from .handed_over import HandedOver
 from .ledger import Connector, ConnectorCheck, LedgerEntry
 from .policy import Policy, PolicyRule, PolicyVersion
-from .run import Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task, Wait
+from .run import Booked, Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task, Wait
 from .webhook import Connection, Hook, HookDelivery, WebhookDelivery, WebhookEndpoint
 from .workflow import AgentAccount, DataSource, ExchangeRate, SourceRow, Workflow, WorkflowVersion
 
 __all__ = [
     "AgentAccount",
     "ApiToken",
+    "Booked",
     "Connection",
     "Connector",
     "ConnectorCheck",

@@ -290,6 +290,24 @@ class Effect(models.Model):
         return f"{self.kind} {self.business_key or self.key}"
 
 
+class Booked(models.Model):
+    """What the outside has booked in a time that a restored database has lost: it is not sent for the same business
+    key under another key."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    kind = models.CharField(max_length=80)
+    business_key = models.CharField(max_length=250)
+    ref = models.CharField(max_length=200, blank=True, help_text="What the outside calls it.")
+    noted_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "booked effects of a lost time"
+        indexes = [models.Index(fields=["kind", "business_key"], name="booked_by_business_key")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.business_key}"
+
+
 class Incident(models.Model):
     """What needs an operator: exhausted retries, an effect in doubt, a crash loop."""
 

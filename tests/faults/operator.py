@@ -33,6 +33,8 @@ def settle_incidents(actor: Any, booked: Mapping[str, str], *, by_evidence: bool
 
 def choose(incident: Incident, booked: Mapping[str, str], *, by_evidence: bool) -> tuple[str, str]:
     effect, choices = incident.effect, choices_for(incident)
+    if "retry" not in choices and "fail" in choices:
+        return "fail", ""
     if effect is not None and effect.state == Effect.State.UNKNOWN:
         if not by_evidence:
             return "retry", ""

@@ -5,8 +5,8 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -81,6 +81,7 @@ class People:
         self.url, self.tokens, self.wanted = url, tokens, wanted
         self.runs: dict[str, Bill] = {}  # run id -> bill
         self.said: dict[str, Said] = {}  # nonce -> what was said
+        self.paid: set[str] = set()  # run ids that an operator has told them are paid already
         self.failures: list[str] = []
         self.stopping = threading.Event()
         self.started = threading.Event()
@@ -117,8 +118,21 @@ class People:
         return sum(caller.repeats for caller in self.callers)
 
     def start_all(self) -> None:
+        self.submit(self.wanted)
+        self.started.set()
+
+    def start_again(self, lost: Iterable[str]) -> None:
+        """Runs of which nobody knows any more are begun anew."""
+        self.submit([self.runs.pop(pk) for pk in lost])
+
+    def forget(self, nonces: Iterable[str]) -> None:
+        """What was answered to them is not known any more."""
+        for nonce in nonces:
+            self.said.pop(nonce, None)
+
+    def submit(self, wanted: Sequence[Bill]) -> None:
         requester = self.caller("requester")
-        for bill in self.wanted:
+        for bill in wanted:
             body = {"workflow": "pay-under-faults", "input": dict(bill.input)}
             key = uuid.uuid4().hex
             status, run = requester.call("POST", "/runs", body, **{"Idempotency-Key": key})
@@ -129,7 +143,6 @@ class People:
             if bill.wish == "cancel":
                 requester.call("POST", f"/runs/{run['id']}/cancel", {"reason": "not wanted"})
             self.stopping.wait(PACE)
-        self.started.set()
 
     def decide_all(self, name: str) -> None:
         """Looks at the inbox again and again; the two clerks often answer the same case."""
@@ -145,7 +158,11 @@ class People:
             self.stopping.wait(0.1 if fresh else 0.3)
 
     def decide(self, caller: Caller, name: str, item: Mapping[str, Any]) -> None:
-        bill = self.runs[item["run"]]
+        bill = self.runs.get(item["run"])
+        if bill is None:
+            return
+        if item["run"] in self.paid:
+            bill = replace(bill, wish="approve")
         verdict = "reject" if bill.wish == "reject" or (bill.wish == "undo" and item["round"] > 1) else "approve"
         status, answer = self.say(caller, name, item, verdict)
         if status == 200 and bill.wish == "undo" and verdict == "approve":

@@ -60,6 +60,7 @@ class Stage:
         self.world.over = False
         wanted = [*bills(trial.name.replace(" ", "-"), count), *poison(trial)]
         people = People(f"http://127.0.0.1:{self.world.ports['web']}", self.tokens, wanted)
+        self.world.people, self.world.complaints = people, []
         before, began = len(self.world.arming.happened()), time.monotonic()
         report = Report(trial.name)
         people.start()
@@ -74,7 +75,7 @@ class Stage:
         report.faults = len(happened)
         if trial.happens and trial.happens not in {fault.point for fault in happened}:
             report.violations.append(f"nothing ever happened at {trial.happens}")
-        report.violations += people.failures
+        report.violations += [*people.failures, *self.world.complaints]
         if not ended:
             report.violations += patiently(lambda: unfinished(people))
         if "database is locked" in (self.world.folder / "web.log").read_text(errors="replace"):
@@ -122,8 +123,11 @@ class Stage:
 
         with snapshot():
             journal = self.world.journal()
-            found = [*verdict.of_the_database(), *verdict.of_the_outside(journal), *verdict.of_the_answers(people.said)]
-            return found if trial.by_evidence else [*found, *verdict.of_the_wishes(people.runs)]
+            told = self.world.forgotten
+            found = [*verdict.of_the_database(), *verdict.of_the_outside(journal, told)]
+            found += verdict.of_the_answers(people.said)
+            paid = {entry["payload"]["invoice_number"] for entry in journal if entry["key"] in told}
+            return found if trial.by_evidence else [*found, *verdict.of_the_wishes(people.runs, paid)]
 
     def fresh(self, found: "Sequence[str]") -> list[str]:
         new = [text for text in found if text not in self.known]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import points, programs
+from . import points, programs, restored
 from .proxy import CUTS, STALL
 from .world import World
 
@@ -66,14 +66,14 @@ def flushed(world: World) -> Iterator[float]:
     for _ in range(4):
         yield 0.8
         world.redis_says("FLUSHALL")
-        note(world, "redis.flushed")
+        world.note("redis.flushed")
 
 
 def broker_killed(world: World) -> Iterator[float]:
     """F10: three seconds without a broker, which comes back empty."""
     yield 1.0
     world.redis.kill()
-    note(world, "redis.killed")
+    world.note("redis.killed")
     yield 3.0
     world.redis.start()
 
@@ -85,7 +85,7 @@ def database_stopped(world: World) -> Iterator[float]:
         world.postgres.send(signal.SIGQUIT)
         while world.postgres.is_alive():
             yield 0.05
-        note(world, "postgres.stopped")
+        world.note("postgres.stopped")
         world.postgres.start()
         while not programs.postgres_answers(world.ports["postgres"]):
             yield 0.1
@@ -119,7 +119,7 @@ def two_schedulers(world: World) -> Iterator[float]:
     yield 5.0
     for program in both:
         program.kill()  # tended: it is started again
-        note(world, "scheduler.killed")
+        world.note("scheduler.killed")
         yield 2.0
 
 
@@ -130,7 +130,7 @@ def bad_messages(world: World) -> Iterator[float]:
         message = newest_message(world)
         for body in (*[message] * 100, *malformed(message)):
             world.redis_says("LPUSH", "engine", body)
-        note(world, f"messages.pushed-{round_}")
+        world.note(f"messages.pushed-{round_}")
 
 
 def newest_message(world: World) -> bytes:
@@ -162,7 +162,7 @@ def wrong_clocks(world: World) -> Iterator[float]:
     """F07: the workers' clocks are hours off. A library that was not loaded would prove nothing."""
     yield 0.5
     if all("libfaketime" in Path(f"/proc/{program.pid}/maps").read_text() for program in world.workers):
-        note(world, "clocks.wrong")
+        world.note("clocks.wrong")
 
 
 def database_clock_jumps(world: World) -> Iterator[float]:
@@ -170,7 +170,7 @@ def database_clock_jumps(world: World) -> Iterator[float]:
     for ahead in (30, 90):
         yield 2.0
         world.set_clock(ahead)
-        note(world, "clock.jumped")
+        world.note("clock.jumped")
     yield 3.0
 
 
@@ -185,7 +185,7 @@ def deaf_parent(world: World) -> Iterator[float]:
     for program in world.workers[:1]:
         yield 1.0
         program.send(signal.SIGSTOP)
-        note(world, "parent.stopped")
+        world.note("parent.stopped")
         yield 8.0
         program.send(signal.SIGCONT)
 
@@ -195,7 +195,7 @@ def disk_filled(world: World) -> Iterator[float]:
     for _ in range(2):
         yield 2.0
         ballast = fill(world.database_folder)
-        note(world, "disk.filled")
+        world.note("disk.filled")
         yield 3.0
         ballast.unlink()
         yield 0.5
@@ -217,6 +217,11 @@ def fill(folder: Path) -> Path:
     return ballast
 
 
+def restored_from(how: str) -> Fault:
+    """F17, F18."""
+    return lambda world: restored.set_back(world, how)
+
+
 def everything(world: World) -> Iterator[float]:
     """Soak: kills, freezes and a misbehaving outside at once."""
     yield from (wait for pair in zip_faults(world) for wait in pair)
@@ -226,12 +231,6 @@ def zip_faults(world: World) -> Iterator[Iterator[float]]:
     for number, point in enumerate((*points.WORKER, *points.WEB)):
         action = ("kill", "kill-group", "freeze")[number % 3] if point in points.WORKER else "kill"
         yield armed(point, action, times=1)(world)
-
-
-def note(world: World, deed: str) -> None:
-    """Leaves a mark among the faults that happened."""
-    world.arming.arm(deed, "done")
-    world.arming.take(deed)
 
 
 MISBEHAVIOUR = {
@@ -300,6 +299,10 @@ TRIALS: Sequence[Trial] = (
         erp={"weights": {"ok": 3, "fail_after": 1, "reset": 1}, "forget_after": 2.0},
         by_evidence=True,
         happens="call.after_response",
+    ),
+    *(
+        Trial(f"database restored, {words}", restored_from(how), happens=restored.LOST[how])
+        for how, words in ((restored.ASKED, "keys asked"), (restored.BY_STATEMENT, "by statement"))
     ),
     Trial("outside sends us elsewhere", calm, erp={"weights": {"ok": 6, "elsewhere": 1}}),
     *(

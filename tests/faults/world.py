@@ -39,6 +39,9 @@ class World:
         self.product: list[Program] = []  # web, workers and what a trial adds
         self.frozen: dict[int, float] = {}  # process id -> when it is thawed
         self.over = False  # all runs of the trial have ended
+        self.people: Any = None  # of the trial
+        self.complaints: list[str] = []  # what a fault itself saw go wrong
+        self.forgotten: set[str] = set()  # keys of bookings that a restored database was told of from outside
         self._seen = 0
 
     def environment(self, *, by_proxy: bool = False, **changes: str) -> dict[str, str]:
@@ -160,6 +163,11 @@ class World:
     def is_quiet(self) -> bool:
         """Nothing is frozen any more."""
         return not self.frozen
+
+    def note(self, deed: str) -> None:
+        """Leaves a mark among the faults that happened."""
+        self.arming.arm(deed, "done")
+        self.arming.take(deed)
 
     def tell_erp(self, **wanted: Any) -> None:
         request(f"http://127.0.0.1:{self.ports['erp']}/control", wanted)

@@ -19,7 +19,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--as", dest="user", required=True, help="who answers for it; somebody else ends the hold")
-        parser.add_argument("--statement", help="what the outside has booked, a JSON object with key and ref on a line")
+        parser.add_argument(
+            "--statement",
+            help="what the outside has booked: on each line a JSON object with key, ref, kind and business_key; with "
+            "the last two, what was booked for runs that are gone is not booked again",
+        )
         parser.add_argument("--json", action="store_true", help="machine output on stdout")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -27,7 +31,12 @@ class Command(BaseCommand):
         if actor is None:
             self.refuse(f"--as: {options['user']!r} is no active account")
         found = after_restore(actor=actor, statement=self.statement(options["statement"]))
-        told = {"asked": found.asked, "incidents": list(map(str, found.incidents)), "strangers": found.strangers}
+        told = {
+            "asked": found.asked,
+            "incidents": list(map(str, found.incidents)),
+            "booked": found.booked,
+            "strangers": found.strangers,
+        }
         if options["json"]:
             self.stdout.write(json.dumps(told))
         else:
