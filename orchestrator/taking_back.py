@@ -27,6 +27,12 @@ def reverses(run: Run) -> bool:
     return any(step.target == TAKES_BACK for step in definition_of(run.version_id).steps.values())
 
 
+def case_reversed(run: Run) -> UUID | None:
+    """The task whose answer this run is there to reverse; None where it is there for something else."""
+    decision = decision_reversed(run.input) if reverses(run) else None
+    return decision.task_id if decision else None
+
+
 def parts_of(run: Run, step: Step) -> list[Step]:
     """The effects of one step: itself, but for one that takes back what another run did and nobody else has taken
     back. Nothing of a run that is still under way or that did not succeed: its own effects are taken back before it

@@ -15,6 +15,8 @@ from audit.ids import uuid7
 from orchestrator import permissions
 from orchestrator.models import Run, Task
 
+from .policies import SIGNED
+
 
 class ReviewPolicy(models.Model):
     """How a queue's cases are decided: how many people, how fast, and how long an answer may be taken back."""
@@ -156,6 +158,12 @@ def for_team_of(user: Any) -> Q:
     return Q(asked=None) & (Q(delegated_to=None) | Q(delegated_to=user))
 
 
+def had_a_part(task: Any, user: Any) -> Q:
+    """Whether this person handed in the case of the task, or signed an answer to it."""
+    signed = Approval.objects.filter(review__task=task, reviewer=user, verdict__in=SIGNED)
+    return Q(Exists(Task.objects.filter(pk=task, run__started_by=user)) | Exists(signed))
+
+
 class ReviewQuerySet(models.QuerySet["Review"]):
     def live(self) -> Self:
         return self.filter(status__in=Review.LIVE)
@@ -166,8 +174,8 @@ class ReviewQuerySet(models.QuerySet["Review"]):
 
     def inbox_for(self, user: Any, queues: Collection[Any] | models.QuerySet[Any] | None = None) -> Self:
         """Live reviews this person may take: of queues they may decide in and not handed to others, or put to them; not
-        held by others, not snoozed, never of a run they started, nor signed by them already. `queues`: those they may
-        decide in, where the caller has just read them."""
+        held by others, not snoozed, never of a run they started, nor signed by them already, nor to reverse an answer
+        they had a part in. `queues`: those they may decide in, where the caller has just read them."""
         queues = permissions.granted(user, Queue, ["decide"]) if queues is None else queues
         return self.free_for(user).filter(Q(queue__in=queues) & for_team_of(user) | Q(asked=user))
 
@@ -175,9 +183,9 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         """Of those the person may decide, which they could take now. `user` may be the place of their key."""
         free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lt=Now())
         awake = Q(snoozed_until=None) | Q(snoozed_until__lte=Now())
-        votes = ("approve", "reject", "reroute")
-        signed = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, verdict__in=votes)
-        return self.listed().filter(free & awake).exclude(requester=user).exclude(Exists(signed))
+        signed = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, verdict__in=SIGNED)
+        own = self.listed().filter(free & awake).exclude(requester=user).exclude(Exists(signed))
+        return own.filter(Q(reverses=None) | ~had_a_part(OuterRef("reverses"), user))
 
     def by_urgency(self) -> Self:
         """Due band (overdue, two hours, a day, later), then exposure, then what is due first."""
@@ -195,6 +203,14 @@ class Review(models.Model):
     task = models.ForeignKey(Task, models.PROTECT, related_name="reviews")
     run = models.ForeignKey(Run, models.PROTECT, related_name="reviews")
     queue = models.ForeignKey(Queue, models.PROTECT, related_name="reviews")
+    reverses = models.ForeignKey(
+        Task,
+        models.PROTECT,
+        null=True,
+        db_index=False,
+        related_name="+",
+        help_text="The case whose answer is to be reversed here.",
+    )
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", help_text="Who started the run."
     )

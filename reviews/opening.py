@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 
 from audit.log import SYSTEM, Actor, record
-from orchestrator import effects
+from orchestrator import effects, taking_back
 from orchestrator.clock import Clock
 from orchestrator.definitions import Step
 from orchestrator.models import Run, Task
@@ -49,6 +49,7 @@ def open_review(*, task: Task, queue: Queue, built: Built, now: datetime) -> Rev
     review = Review(
         task=task,
         run=task.run,
+        reverses_id=taking_back.case_reversed(task.run),
         queue=queue,
         requester_id=task.run.started_by_id,
         workflow=packet["case"]["workflow"],

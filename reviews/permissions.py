@@ -25,7 +25,7 @@ from orchestrator.models import AgentAccount, Run
 from orchestrator.permissions import granted, held_keys, holding_by_key, holds, is_agent
 from orchestrator.statements import Slot, look_up
 
-from . import policies
+from . import models, policies
 from .blind import hidden_rounds
 from .models import Approval, Queue, Review
 
@@ -48,7 +48,7 @@ def standing_in(rows: Sequence[Any], review: Review) -> policies.Standing:
     return policies.Standing(
         agent=person.agent,
         requester=review.run.started_by_id == person.pk,
-        reversed=taking_back.reverses(review.run) and had_a_part(person, review),
+        reversed=had_a_part(person, review),
         sees=person.view_queue,
         decides=person.decide,
         reroutes=person.reroute,
@@ -71,12 +71,9 @@ def with_standing(*, user: Slot, review: Slot, queue: Slot) -> QuerySet:
 
 
 def had_a_part(user: Any, review: Review) -> bool:
-    """Whether the person asked for, or signed, what this review is to reverse."""
-    decision = taking_back.decision_reversed(review.run.input)
-    if decision is None:
-        return False
-    signed = Approval.objects.filter(review__task=decision.task_id, reviewer=user, verdict__in=policies.SIGNED)
-    return decision.run.started_by_id == user.pk or signed.exists()
+    """Whether the person handed in, or signed, what this review is to reverse."""
+    case = taking_back.case_reversed(review.run)
+    return case is not None and get_user_model().objects.filter(models.had_a_part(case, user.pk), pk=user.pk).exists()
 
 
 def level_of(review: Review) -> policies.Level:

@@ -4,7 +4,7 @@ team lead, with the answer and the request on record (workflows/reversal.yaml, o
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -17,7 +17,7 @@ from orchestrator.models import Decision, Run
 
 from .claiming import current_account, locked, refusals_recorded
 from .errors import Conflict, Invalid, NotAllowed
-from .models import Comment, Queue, Review
+from .models import Comment, Review, had_a_part
 from .notices import notify
 from .opening import told
 from .packet import name_of
@@ -25,7 +25,7 @@ from .policies import REROUTE
 from .reasons import words_of
 from .undoing import SETTLED
 
-WORKFLOW, QUEUE = "reversal", "reversals"
+WORKFLOW = "reversal"
 ASKED = "Asked for a reversal"
 LONGEST = 2_000
 MOST = 50  # people told
@@ -115,6 +115,11 @@ def _tell(decision: Decision, review: Review, user: Any, why: str, run: Run) -> 
     text = f"{ASKED} ({given}). {why}"
     Comment.objects.create(id=uuid7(), task=review.task, review=review, author=user, text=text, at=database_now())
     told(review, "review.reversal_asked", person(user), decision=str(decision.pk), why=why, run=str(run.pk))
-    lead = Queue.objects.filter(name=QUEUE).first() or review.queue.escalates_to or review.queue
-    for senior in permissions.holders("decide", lead)[:MOST]:
-        notify(senior, "review.reversal_asked", review.task, user)
+
+
+def tell_of(review: Review) -> None:
+    """Those who may decide whether an answer is reversed hear of it when its case is there, and are led to that."""
+    asking = review.run.started_by
+    others = permissions.holders("decide", review.queue).exclude(had_a_part(review.reverses_id, OuterRef("pk")))
+    for senior in others[:MOST]:
+        notify(senior, "review.reversal_asked", review.task, asking)

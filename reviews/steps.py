@@ -16,6 +16,7 @@ from . import opening
 from .models import Queue, Review
 from .packet import Built, build_packet
 from .remembered import Reason, unanswered
+from .reversing import tell_of
 from .undoing import void_effects
 
 
@@ -57,7 +58,9 @@ def wait(task: Task, queue: Queue, built: Built, last: Review | None, now: datet
     if last is not None:
         take_up(last, now)
         void_effects(last, now, why="more has to be looked at")
-    opening.open_review(task=task, queue=queue, built=built, now=now)
+    review = opening.open_review(task=task, queue=queue, built=built, now=now)
+    if review.reverses_id is not None and review.round == 1:
+        tell_of(review)
 
 
 def take_up(review: Review, now: datetime) -> None:

@@ -106,6 +106,8 @@ def test_who_had_a_part_in_the_answer_does_not_decide_its_reversal(everybody):
         with pytest.raises(NotAllowed) as refused:
             answer(again, actor)
         assert refused.value.rule == rule
+    assert list(Review.objects.inbox_for(everybody.manager)) == []
+    assert not Notice.objects.filter(person=everybody.manager, task=again.task).exists()
     page = text_of(signed_in(everybody.manager).get(case_url(again)))
     assert "You had a part in the decision" in page
     assert 'name="verdict"' not in page
@@ -114,6 +116,8 @@ def test_who_had_a_part_in_the_answer_does_not_decide_its_reversal(everybody):
 def test_whoever_handed_the_case_in_does_not_decide_its_reversal(everybody, paid):
     everybody.requester.groups.set(everybody.manager.groups.all())
     review = open_review_of(ask(paid, everybody.clerk))
+    assert not Review.objects.inbox_for(everybody.requester).filter(pk=review.pk).exists()
+    assert list(Review.objects.inbox_for(everybody.manager)) == [review]
     with pytest.raises(NotAllowed) as refused:
         answer(review, everybody.requester)
     assert refused.value.rule == "four_eyes"
@@ -299,7 +303,12 @@ def test_the_trail_of_a_reversal_in_order(everybody, paid):
     assert kinds[:2] == ["run.started", "review.reversal_asked"]
     asked = Event.objects.get(kind="review.reversal_asked")
     assert asked.data["run"] == str(run.pk)
-    assert {notice.person for notice in Notice.objects.all()} == {everybody.manager, everybody.cfo}
+    told = Notice.objects.select_related("task", "person")
+    assert {notice.person for notice in told} == {everybody.manager, everybody.cfo}
+    assert {notice.task.run_id for notice in told} == {run.pk}
+    page = text_of(signed_in(everybody.manager).get(reverse("notices")))
+    assert f"Clerk asks for a decision to be reversed: {paid.title}" in page
+    assert f'href="{case_url(open_review_of(run))}"' in page
 
 
 def test_a_reversal_is_asked_for_once_and_by_deciders_alone(everybody, paid):
