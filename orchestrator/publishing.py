@@ -222,10 +222,17 @@ def is_proposed(policy: Policy) -> bool:
 
 @transaction.atomic
 def save_policy(*, source: str, actor: AbstractBaseUser, second: AbstractBaseUser) -> Policy:
-    """Writes a policy set from its YAML form, which `second` puts in force; groups that rules name are made where they
-    are missing.
+    """Writes a policy set from its YAML form, which `second` puts in force."""
+    policy = draft_policy(safe_yaml.load(source))
+    if propose_policy(policy=policy, actor=actor):
+        publish_policy(policy=policy, actor=second)
+    policy.refresh_from_db()
+    return policy
+
+
+def draft_policy(found: Mapping[str, Any]) -> Policy:
+    """The draft as its YAML form has it; groups that rules name are made where they are missing.
     Form: policy, title, vocabulary, otherwise, sample_percent, rules: [{name, when, route, level, target, reason}]."""
-    found: Mapping[str, Any] = safe_yaml.load(source)
     policy, _ = Policy.objects.update_or_create(
         name=found["policy"],
         defaults={
@@ -247,9 +254,6 @@ def save_policy(*, source: str, actor: AbstractBaseUser, second: AbstractBaseUse
             target=rule.get("target", ""),
             reason=rule["reason"],
         )
-    if propose_policy(policy=policy, actor=actor):
-        publish_policy(policy=policy, actor=second)
-    policy.refresh_from_db()
     return policy
 
 

@@ -105,6 +105,14 @@ def _start(decision: Decision, review: Review, user: Any, why: str) -> Run:
     documents = {f"{row.role}-{n}"[:60]: row.document for n, row in enumerate(rows, 1)}
     try:
         run, _ = runs.start_run(workflow=WORKFLOW, input=given, actor=user, documents=documents)
+    except runs.UnknownWorkflow:
+        raise Conflict(
+            gettext(
+                "No reversal can be asked for here: the workflow “%(name)s” is not in force. An administrator hands it"
+                " over, and another puts it in force."
+            )
+            % {"name": WORKFLOW}
+        ) from None
     except runs.ServiceError as error:
         raise Conflict(gettext("No reversal can be asked for here: %(error)s") % {"error": error}) from None
     return run

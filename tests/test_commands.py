@@ -10,12 +10,13 @@ from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 
 from audit.models import Event
-from orchestrator import grants, recovery, services
-from orchestrator.models import ApiToken, Document, Policy, PolicyRule, Run, Task
+from orchestrator import grants, publishing, recovery, services
+from orchestrator.models import ApiToken, Document, Policy, PolicyRule, Run, Task, Workflow
 from orchestrator.tokens import user_of
+from reviews.models import Queue
 
 from .api import PDF
-from .cast import cast, second_admin, waiting_bill
+from .cast import SHIPPED, cast, second_admin, waiting_bill
 from .engine_agents import line
 from .guards import guards_lifted
 
@@ -144,6 +145,45 @@ def test_show_run_says_that_there_is_no_such_run(text):
     assert "id: " in run_command("show_run", text, code=2)[1]
 
 
+def test_what_ships_is_handed_over_and_put_in_force_by_somebody_else():
+    everybody = cast()
+    policy, workflow = SHIPPED / "policies" / "reversals.yaml", SHIPPED / "reversal.yaml"
+    _, said = run_command("hand_over", str(workflow), "--as", "admin", code=2)
+    assert "policies: " in said
+    assert "'reversals'" in said
+    Queue.objects.create(name="reversals", title="Reversals", policy=everybody.policy)
+    out, _ = run_command("hand_over", str(policy), "--as", "admin")
+    row = Policy.objects.get(name="reversals")
+    assert out == f"Reversals: another person puts it in force at /admin/orchestrator/policy/{row.pk}/change/\n"
+    assert (row.current, row.proposed_by) == (None, everybody.admin)
+    publishing.publish_policy(policy=row, actor=second_admin())
+    run_command("hand_over", str(workflow), "--as", "admin")
+    publishing.publish_workflow(workflow=Workflow.objects.get(name="reversal"), actor=second_admin())
+    out, _ = run_command("hand_over", str(policy), str(workflow), "--as", "admin")
+    assert out.count("in force as it is") == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "user", "words"),
+    [
+        ("policy: p\ntitle: P\nvocabulary: {a: int}\nrules: [{name: one}]\n", "admin", "rules.0.when: is missing"),
+        ("policy: p\nvocabulary: some\n", "admin", "title: is None; expected text"),
+        ("policy: p\ntitle: P\nvocabulary: {a: int}\nrules: all\n", "admin", "rules: expected a list"),
+        ("workflow: w\ntitle: W\nsteps: {a: {agent: no.such}}\n", "admin", "no.such"),
+        ("a: [", "admin", "cannot be read"),
+        ("workflow: w\n", "clerk", "clerk may not write"),
+        ("workflow: w\n", "nobody", "'nobody' is no active account"),
+    ],
+)
+def test_hand_over_names_what_it_cannot_use(tmp_path, source, user, words):
+    cast()
+    file = tmp_path / "given.yaml"
+    file.write_text(source)
+    _, said = run_command("hand_over", str(file), "--as", user, code=2)
+    assert words in said
+    assert not Policy.objects.filter(name="p").exists()
+
+
 def test_sweep_prints_what_it_found(workflow, admin):
     services.start_run(workflow="simple", input={}, actor=admin)
     Task.objects.update(status="running", ready_at=None, fence=1, attempts=1, lease_until=Now() - timedelta(seconds=9))
@@ -246,7 +286,8 @@ def test_check_policies_names_whoever_could_only_approve_his_own_cases():
 
 
 @pytest.mark.parametrize(
-    "name", ["start_run", "show_run", "sweep", "create_token", "check_invariants", "check_policies"]
+    "name",
+    ["start_run", "show_run", "sweep", "create_token", "check_invariants", "check_policies"],
 )
 def test_every_command_explains_itself(name, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -329,7 +329,7 @@ def test_a_reversal_is_asked_for_once_and_by_deciders_alone(everybody, paid):
 def test_where_no_reversal_is_published_asking_says_so():
     everybody = cast()
     paid = paid_bill(everybody)
-    with pytest.raises(Conflict, match="No reversal can be asked for here"):
+    with pytest.raises(Conflict, match="the workflow “reversal” is not in force"):
         ask(paid, everybody.clerk)
     assert not Notice.objects.exists()
 
