@@ -39,6 +39,7 @@ COMMENTS = {
 HOURS = ((4, _("4 hours")), (24, _("a day")), (72, _("3 days")), (168, _("a week")))
 USUAL_HOURS = "24"
 MOST_PEOPLE = 50  # offered by name in a list; anybody else is named by their user name
+AT_ONCE = 20  # targets that come with the page; a longer list comes when its choice is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Choice:
     chosen: bool
     hours: Sequence[tuple[int, str, bool]] = ()
     by_name: bool = False  # there are more people than the list offers
+    later: bool = False  # its targets are asked for when it is chosen
 
     @property
     def id(self) -> str:
@@ -91,8 +93,8 @@ def choices_of(
     listed = sorted(others[:MOST_PEOPLE], key=lambda found: (found.first_name, found.get_username()))
     offered = {
         policies.REROUTE: [*steps_before(review), *other_queues(review, queues), *other_workflows(review)],
-        policies.ASK: [person(found, handing=False) for found in listed],
-        policies.DELEGATE: [person(found, handing=True) for found in listed if may_take(found, review)],
+        policies.ASK: [person(found) for found in listed],
+        policies.DELEGATE: [person(found) for found in listed if may_take(found, review)],
     }
     above = review.queue.escalates_to_id is not None
     return [
@@ -110,6 +112,7 @@ def _choice(
     hours, asks_whom = answer.spans.get(verdict, USUAL_HOURS), verdict in (policies.ASK, policies.DELEGATE)
     if asks_whom and more and target and target not in {found.name for found in targets}:
         targets = [*targets, Target(target, target.removeprefix("user:"))]
+    later = len(targets) > AT_ONCE and not target and answer.verdict != verdict
     return Choice(
         verdict,
         key,
@@ -118,10 +121,11 @@ def _choice(
         [(code, words, code == reason) for code, words in codes],
         COMMENTS[verdict],
         answer.comments.get(verdict, ""),
-        [Target(found.name, found.words, found.note, found.name == target) for found in targets],
+        [Target(found.name, found.words, found.note, found.name == target) for found in targets if not later],
         answer.verdict == verdict,
         [(n, words, str(n) == hours) for n, words in HOURS] if verdict == policies.DELEGATE else (),
         asks_whom and more,
+        later,
     )
 
 
@@ -173,16 +177,14 @@ def other_workflows(review: Review) -> list[Target]:
     ]
 
 
-def person(found: Any, *, handing: bool) -> Target:
-    """Someone to ask or hand over to, with what speaks for and against them."""
-    words = name_of(found)
-    if not handing:
-        return Target(f"user:{found.get_username()}", words)
+def person(found: Any) -> Target:
+    """Someone to ask or hand over to, with what speaks for and against them. One text in both lists: the second one
+    weighs nothing where the page is compressed."""
     knows = gettext(", knows this vendor") if found.knows else ""
     return Target(
         f"user:{found.get_username()}",
         gettext("%(words)s (%(open_cases)s open%(knows)s)")
-        % {"words": words, "open_cases": found.open_cases, "knows": knows},
+        % {"words": name_of(found), "open_cases": found.open_cases, "knows": knows},
     )
 
 

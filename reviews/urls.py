@@ -21,6 +21,7 @@ urlpatterns = [
     path("cases/<uuid:task>/wake/", views_snooze.wake, name="case-wake"),
     path("cases/<uuid:task>/release/", views_case.release, name="case-release"),
     path("cases/<uuid:task>/draft/", views_case.draft, name="case-draft"),
+    path("cases/<uuid:task>/targets/<slug:verdict>/", views_case.targets, name="case-targets"),
     path("cases/<uuid:task>/decide/", views_case.decide, name="case-decide"),
     path("cases/<uuid:task>/beat/", views_desk.beat, name="case-beat"),
     path("cases/<uuid:task>/take-over/", views_desk.take_over, name="case-take-over"),

@@ -24,7 +24,7 @@ from . import counts, services, toast
 from .answer import Answer
 from .around import look_around, neighbours
 from .case_page import CasePage
-from .choices import VERDICTS
+from .choices import VERDICTS, choices_of
 from .errors import AlreadyDecided, Conflict, Invalid, NotAllowed, ReviewError, Stale, TooLate
 from .forms import SnoozeForm, TextForm
 from .inbox import Wanted, newest_review, newest_round, reach_of
@@ -108,6 +108,19 @@ def draft(request: Request, task: UUID) -> HttpResponse:
         return redirect(case_url(review, Wanted.of(request.GET)))
     page = make_page(request, review, answer, verdicts, saved_at=kept.saved_at)
     return render(request, "cases/_consequence.html", {"case": page, "settling": True})
+
+
+@login_required
+@require_safe
+def targets(request: Request, task: UUID, verdict: str) -> HttpResponse:
+    """The list of a choice that was too long to come with the page."""
+    review = newest_review(request.user, task)
+    answer = Answer.of({**request.GET.dict(), "verdict": verdict})
+    offered = choices_of(review, request.user, answer, allowed(request.user, review), None)
+    choice = next((found for found in offered if found.verdict == verdict), None)
+    if choice is None:
+        raise Http404(f"no choice {verdict}")
+    return render(request, "cases/_targets.html", {"choice": choice})
 
 
 def keep(request: Request, review: Review, answer: Answer) -> Draft:

@@ -15,7 +15,7 @@
     select(n); ($('h3 a', n) ?? $('a', n))?.focus(); return true;
   };
   const mark = d => { // next and previous passage in the document
-    const m = all('.viewer [data-h]'); if (!m.length) return false;
+    const m = all('.viewer [href^="#f"]'); if (!m.length) return false;
     const i = m.indexOf(document.activeElement);
     m[(i + d + m.length + (i < 0 && d < 0 ? 1 : 0)) % m.length].focus(); return true;
   };
@@ -42,7 +42,7 @@
     if (k === 'Enter' && t.closest('a,button,summary,input,select')) return;
     if (moves[k]?.()) return e.preventDefault();
     const row = rows().find(chosen);
-    const el = /^[1-9]$/.test(k) ? $(`[data-f="${k}"] input`) ?? $(`[data-f="${k}"] a`)
+    const el = /^[1-9]$/.test(k) ? $(`#f${k} input`) ?? $(`#f${k} a`)
       : k === 'Enter' ? $('h3 a', row ?? document.createElement('i')) ?? $('[data-key=Enter]') : all(`[data-key="${CSS.escape(k)}"]`).find(x => x.checkVisibility());
     if (!el) return;
     e.preventDefault(); el.scrollIntoView({ block: 'nearest' }); el.focus();
@@ -57,9 +57,8 @@
     if (a) history.replaceState({ ...history.state, row: a.closest('li').id }, '');
   });
   for (const on of ['mouseover', 'mouseout', 'focusin', 'focusout']) addEventListener(on, e => {
-    const f = e.target.closest?.('[data-f],[data-h]'); if (!f) return;
-    const key = f.dataset.f ?? f.dataset.h;
-    all(`[data-${f.dataset.f ? 'h' : 'f'}="${CSS.escape(key)}"]`).forEach(x => x.classList.toggle('lit', /over|in/.test(on)));
+    const f = e.target.closest?.('.dis li,.viewer [href^="#f"]'); if (!f) return;
+    all(f.getAttribute('href') ?? `.viewer [href="#${f.id}"]`).forEach(x => x.classList.toggle('lit', /over|in/.test(on)));
   });
 
   let hidden = document.hidden && Date.now(), polled = 0, said = 0;

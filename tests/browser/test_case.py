@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from reviews.models import Review
+from reviews.models import Queue, Review
 from tests.browser.conftest import SignIn
+from tests.browser.test_deciding import DEAF
 from tests.browser.test_desk import SIZES, THEMES, violations
 from tests.cast import Cast, waiting_bill
 from tests.desk import case_url
@@ -51,10 +52,10 @@ def test_nothing_is_chosen_and_walking_through_every_field_settles_nothing(every
 def test_a_number_leads_to_its_passage_and_back_and_lights_it(everybody: Cast, sign_in: SignIn) -> None:
     page = sign_in("clerk", java_script_enabled=False)
     page.goto(case_url(forty(everybody)))
-    page.get_by_role("link", name="40: show in the document").click()
+    page.get_by_role("link", name="40 show in the document").click()
     assert page.url.endswith("#h40")
     expect(page.locator("#h40")).to_be_in_viewport()
-    page.locator('a[data-h="40"]').click()
+    page.locator('.viewer a[href="#f40"]').click()
     assert page.url.endswith("#f40")
     expect(page.locator("#f40")).to_be_in_viewport()
 
@@ -83,6 +84,30 @@ def test_forty_differences_long_names_and_nine_digits_fit_at_every_width(everybo
             " > x.closest('.file').getBoundingClientRect().right + 1 && !x.closest('.jump,.vh')).length"
         )
         assert too_wide == 0, width
+
+
+def test_a_long_list_comes_when_its_choice_is_made_with_and_without_scripts(everybody: Cast, sign_in: SignIn) -> None:
+    teams = [Queue(name=f"team-{n}", title=f"Accounts {n}", policy=everybody.policy) for n in range(30)]
+    Queue.objects.bulk_create(teams)
+    review = waiting_bill(everybody, differences=40)
+    page = sign_in("clerk")
+    page.goto(case_url(review))
+    settled_in(page)
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")  # the panes scroll, not the page
+    assert page.locator("#target-reroute option").count() == 1
+    page.wait_for_timeout(DEAF)
+    page.keyboard.press("t")
+    expect(page.locator("#target-reroute option", has_text="Team: Accounts")).to_have_count(30)
+    page.keyboard.press("Tab")
+    page.keyboard.type("Team: Accounts 17")
+    expect(page.locator("#target-reroute")).to_have_value("queue:team-17")
+    expect(page.locator("#goes-on")).to_contain_text("Accounts 17")
+    page.get_by_role("button", name="Give back").click()
+    plain = sign_in("second", java_script_enabled=False)
+    plain.goto(case_url(review))
+    plain.get_by_role("radio", name="Reroute").check()
+    plain.get_by_role("button", name="Save the draft").click()
+    plain.get_by_label("Send to").select_option("queue:team-17")
 
 
 def test_a_case_without_differences_shows_no_list_of_them(everybody: Cast, sign_in: SignIn) -> None:
