@@ -1,6 +1,7 @@
 """Answers that leave a case open: a question, a hand-over, a step up; and the answer to a question. Inside the
 transaction of deciding, under the run's lock."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -10,14 +11,16 @@ from django.utils.translation import gettext
 
 from audit.ids import uuid7
 from audit.log import database_now, person
+from audit.models import Event
 from orchestrator import permissions
 
+from . import recalling
 from .claiming import current_account, hand_to, locked, move_up, refusals_recorded
 from .errors import Conflict, Invalid, NotAllowed
-from .models import Approval, Review, band_of
+from .models import Approval, Recallable, Review, band_of
 from .notices import notify
 from .opening import told
-from .settling import corrected_round
+from .settling import corrected_round, undo_end
 from .transitions import LIVE, move_reviews
 
 if TYPE_CHECKING:
@@ -27,12 +30,16 @@ ANSWER = "answer"
 FIRST = timedelta(days=1)  # so long whoever asked comes first; then the whole team
 
 
-def still_open(act: "Act") -> dict[str, Any]:
+def still_open(act: "Act", told_of: Event, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Corrections are a record of their own, which stays: what carried some is not taken back."""
+    until = None
+    if not act.changes:
+        until = recalling.keep(act.review, act.user, told_of, before, undo_end(act), pk=act.vote.pk)
     return {
         "decision": str(act.vote.pk),
         "review_status": str(Review.Status(Review.objects.values_list("status", flat=True).get(pk=act.review.pk))),
         "run_status": str(act.run.status),
-        "undo_until": None,
+        "undo_until": until.isoformat() if until else None,
     }
 
 
@@ -63,7 +70,8 @@ def carry_corrections(act: "Act") -> None:
 def bounded(act: "Act") -> None:
     """A case does not go round for ever: the same kind of answer is given as often as rounds are allowed."""
     verdict, most = act.answer.verdict, act.review.queue.policy.max_rounds
-    if Approval.objects.filter(review__task=act.review.task_id, verdict=verdict).count() >= most:
+    given = Approval.objects.filter(review__task=act.review.task_id, verdict=verdict)
+    if given.exclude(pk__in=Recallable.objects.exclude(recalled_at=None).values("pk")).count() >= most:
         done = {"ask": gettext("asked about"), "delegate": gettext("handed over")}[verdict]
         raise Invalid(
             [
@@ -85,10 +93,11 @@ def ask(act: "Act") -> dict[str, Any]:
         raise Invalid([("comment", "comment: is missing; write the question")])
     bounded(act)
     carry_corrections(act)
+    before = recalling.state_of(act.review)
     move_reviews([act.review.pk], LIVE, Review.Status.OPEN, asked=asked)
-    told(act.review, "review.asked", act.actor, **act.said(), to=str(asked.pk))
-    notify(asked, "review.asked", act.review.task, act.user)
-    return still_open(act)
+    event = told(act.review, "review.asked", act.actor, **act.said(), to=str(asked.pk))
+    notify(asked, "review.asked", act.review.task, act.user, mail_from=undo_end(act))
+    return still_open(act, event, before)
 
 
 def delegate(act: "Act") -> dict[str, Any]:
@@ -98,12 +107,13 @@ def delegate(act: "Act") -> dict[str, Any]:
         raise Invalid([("target", gettext("target: a case is handed over once, and to somebody else"))])
     bounded(act)
     carry_corrections(act)
+    before = recalling.state_of(act.review)
     until = act.now + timedelta(hours=act.answer.hours) if act.answer.hours else None
     hand_to(act.review, to, until)
     ends = {"until": until} if until else {}
-    told(act.review, "review.delegated", act.actor, **act.said(), to=str(to.pk), **ends)
-    notify(to, "review.delegated", act.review.task, act.user)
-    return still_open(act)
+    event = told(act.review, "review.delegated", act.actor, **act.said(), to=str(to.pk), **ends)
+    notify(to, "review.delegated", act.review.task, act.user, mail_from=undo_end(act))
+    return still_open(act, event, before)
 
 
 def escalate(act: "Act") -> dict[str, Any]:
@@ -118,9 +128,9 @@ def escalate(act: "Act") -> dict[str, Any]:
             ]
         )
     carry_corrections(act)
+    before = recalling.state_of(act.review)
     move_up(act.review, act.now)
-    told(act.review, "review.escalated", act.actor, **act.said())
-    return still_open(act)
+    return still_open(act, told(act.review, "review.escalated", act.actor, **act.said()), before)
 
 
 def answer(*, review_id: UUID, actor: Any, text: str) -> Approval:

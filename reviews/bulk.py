@@ -14,8 +14,8 @@ from . import policies
 from .deciding import decide
 from .errors import Invalid, ReviewError
 from .inbox import newest_review
-from .models import Approval, Review
-from .snoozing import snooze
+from .models import Approval, Recallable, Review
+from .snoozing import kept_as, snooze
 from .undoing import undo
 
 MOST = 20
@@ -124,16 +124,18 @@ def _outcome(pick: Pick, do: Callable[[], dict[str, Any]]) -> Outcome:
 def _do(pick: Pick, actor: Any, batch: UUID, given: Given) -> dict[str, Any]:
     review = pick.review
     assert review is not None
+    nonce = f"{prefix_of(batch)}{review.task_id.hex}"
     if given.act == SNOOZE:
         assert given.until is not None
-        snooze(review_id=review.pk, actor=actor, until=given.until)
-        return {}
+        snooze(review_id=review.pk, actor=actor, until=given.until, nonce=nonce)
+        kept = kept_as(nonce)
+        return {"undo_until": kept.until.isoformat() if kept else None}
     return decide(
         review_id=review.pk,
         actor=actor,
         verdict=given.act,
         digest=pick.digest,
-        nonce=f"{prefix_of(batch)}{review.task_id.hex}",
+        nonce=nonce,
         reason=given.reason,
         comment=given.comment,
         target=given.target,
@@ -146,11 +148,13 @@ def prefix_of(batch: UUID) -> str:
 
 
 def undo_all(*, actor: Any, batch: UUID) -> list[Outcome]:
-    """Takes back what of a batch can still be taken back, each answer with its own record."""
-    votes = Approval.objects.filter(reviewer=actor, nonce__startswith=prefix_of(batch)).select_related("review")
-    open_ones = [vote for vote in votes if vote.response.get("undo_until")]
-    picks = [(vote, Pick(vote.review.task_id, "", vote.review)) for vote in open_ones]
+    """Takes back what of a batch can still be taken back, each act with its own record."""
+    mine = {"nonce__startswith": prefix_of(batch)}
+    votes = Approval.objects.filter(reviewer=actor, **mine).select_related("review").order_by("at", "id")
+    kept = Recallable.objects.filter(person=actor, **mine).select_related("review").order_by("id")
+    acts = [(vote.review, vote.response["decision"]) for vote in votes if vote.response.get("undo_until")]
+    acts += [(act.review, act.pk) for act in kept]
     return [
-        _outcome(pick, lambda vote=vote: undo(decision_id=vote.response["decision"], actor=actor))  # type: ignore[misc]
-        for vote, pick in picks
+        _outcome(Pick(review.task_id, "", review), lambda key=key: undo(decision_id=key, actor=actor))  # type: ignore[misc]
+        for review, key in acts
     ]

@@ -383,6 +383,23 @@ class Approval(models.Model):
         return f"{self.reviewer}: {self.verdict}"
 
 
+class Recallable(models.Model):
+    """An act that left its case open (a question, a hand-over, a step up, a time aside), and how the case stood before:
+    for whoever takes it back. An answer and what is kept of it have one id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    review = models.ForeignKey(Review, models.PROTECT, related_name="recallables")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    nonce = models.CharField(max_length=80, null=True, unique=True, help_text="Of an act that is no answer.")
+    event = models.UUIDField(help_text="The act in the trail: nothing else may have happened to the round since.")
+    before = models.JSONField(help_text="The fields of recalling.STATE as they were.")
+    until = models.DateTimeField(help_text="Until then it may be taken back.")
+    recalled_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"act {self.event} of {self.person}"
+
+
 class Draft(models.Model):
     """What a person has entered on a case and not recorded. It belongs to the person and is never cleared by others."""
 

@@ -3,6 +3,7 @@ mail) is no matter of the act."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -10,6 +11,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from audit.log import database_now
+from audit.models import Event
 from orchestrator.models import Task
 from orchestrator.words import later as _
 
@@ -26,6 +28,7 @@ WORDS = {
     "review.reversal_asked": _("asks for a decision to be reversed"),
     "review.differed": _("answered differently from somebody: a third person is needed"),
     "review.overdue": _("says a case you hold is overdue"),
+    "review.recalled": _("needs nothing of you any more in a case they asked you about or handed you"),
 }
 
 
@@ -57,14 +60,24 @@ def _path(notice: Notice) -> str:
     return reverse("run", args=[notice.task.run_id]) if own else reverse("case", args=[notice.task_id])
 
 
-def notify(person: Any, event: str, task: Task, actor: Any = None) -> Notice | None:
+def notify(
+    person: Any, event: str, task: Task, actor: Any = None, *, mail_from: datetime | None = None
+) -> Notice | None:
     """Leaves a notice for `person` that `event` (a kind of the trail) happened on `task`, by `actor` (None: the
-    system). Nobody is told of what they did themselves."""
+    system). Nobody is told of what they did themselves. `mail_from`: until then it may be taken back, and no mail about
+    it leaves the house."""
     if actor is not None and actor.pk == person.pk:
         return None
     now = database_now()
-    mail_at = now if person.email and wants_each(person) else None
+    mail_at = (mail_from or now) if person.email and wants_each(person) else None
     return Notice.objects.create(person=person, event=event, task=task, actor=actor, at=now, mail_at=mail_at)
+
+
+def take_back(person: Any, told_of: Event, task: Task, actor: Any) -> None:
+    """What happened by this event did not last. Nobody hears of it who has not read of it yet."""
+    about = Notice.objects.filter(person=person, event=told_of.kind, task=task, actor=actor, at__gte=told_of.at)
+    if not about.filter(read_at=None, mail_tries=0).delete()[0]:
+        notify(person, "review.recalled", task, actor)
 
 
 def wants_each(person: Any) -> bool:

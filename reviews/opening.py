@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 
 from audit.log import SYSTEM, Actor, record
+from audit.models import Event
 from orchestrator import effects, taking_back
 from orchestrator.clock import Clock
 from orchestrator.definitions import Step
@@ -28,10 +29,10 @@ from .transitions import LIVE, move_reviews
 STRAIGHT_TO = ("pause", "escalate", "reroute")
 
 
-def told(review: Review, kind: str, actor: Actor, **data: Any) -> None:
+def told(review: Review, kind: str, actor: Actor, **data: Any) -> Event:
     """The event of a review's change, in the scope of its queue."""
     run = review.run
-    record(
+    return record(
         kind,
         subject=("review", str(review.pk)),
         actor=actor,

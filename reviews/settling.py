@@ -134,7 +134,12 @@ def signed(act: "Act") -> dict[str, Any]:
 
 def undo_end(act: "Act") -> datetime:
     """By the longer of what the queue's policy and the person want."""
-    return act.now + timedelta(seconds=max(act.review.queue.policy.undo_seconds, act.who.undo_seconds or 0))
+    return undo_until(act.review, act.who.undo_seconds, act.now)
+
+
+def undo_until(review: Review, liked: int | None, now: datetime) -> datetime:
+    """The same for whoever likes this many seconds."""
+    return now + timedelta(seconds=max(review.queue.policy.undo_seconds, liked or 0))
 
 
 def sign_again(act: "Act", case: Case) -> dict[str, Any]:
@@ -290,12 +295,13 @@ def to_queue(act: "Act", name: str) -> dict[str, Any]:
     if queue is None or queue.pk == act.review.queue_id:
         raise Invalid([("target", gettext("target: queue:%(name)s is not another queue") % {"name": name})])
     decision = record_decision(act, policies.REROUTE)
-    end_round(
-        act.review, Review.Status.REROUTED, "review.rerouted", actor=act.actor, **act.said(), decision=str(decision.pk)
-    )
-    Review.objects.filter(pk=act.review.pk).update(settled_at=act.now, answer=answer_of(act, decision))
+    until = undo_end(act)
+    said = act.said() | {"decision": str(decision.pk), "undo_until": until}
+    end_round(act.review, Review.Status.REROUTED, "review.rerouted", actor=act.actor, **said)
+    values = {"settled_at": act.now, "undo_until": until, "answer": answer_of(act, decision)}
+    Review.objects.filter(pk=act.review.pk).update(**values)
     open_again(act.review, now=act.now, queue=queue)
-    return response(act, decision.pk)
+    return response(act, decision.pk, until if until > act.now else None)
 
 
 def to_workflow(act: "Act", name: str) -> dict[str, Any]:

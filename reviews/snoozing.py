@@ -8,24 +8,28 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from audit.log import database_now, person
+from audit.models import Event
 
-from . import policies
+from . import policies, recalling
 from .claiming import current_account, held_by_other, locked, permit, refusals_recorded, wake_up
-from .errors import Conflict, Invalid
-from .models import Review, band_of
+from .errors import Conflict, Invalid, NonceTaken
+from .models import Preference, Recallable, Review, band_of
 from .opening import reload, told
 from .permissions import allowed
+from .settling import undo_until
 from .transitions import move_reviews
 
 LONGEST = timedelta(days=90)
 
 
-def snooze(*, review_id: UUID, actor: User, until: datetime) -> Review:
+def snooze(*, review_id: UUID, actor: User, until: datetime, nonce: str = "") -> Review:
     """Puts a live review aside until `until`, for everybody; whoever held it gives it back. Its clock runs on, so it
     comes back at the latest when it is due; where the queue's policy stops the clock, it is due so much later. Again:
-    the new time holds. NotAllowed, Held, Conflict, Invalid."""
+    the new time holds; with the same `nonce`, nothing happens. NotAllowed, Held, Conflict, Invalid, NonceTaken."""
     with refusals_recorded(review_id, actor, "snooze"):
         review, user, now = locked(review_id), current_account(actor), database_now()
+        if kept := kept_as(nonce):
+            return _repeated(kept, review, user)
         if not review.is_live:
             raise Conflict(
                 gettext("This case is %(status)s; it can no longer be snoozed.")
@@ -40,12 +44,30 @@ def snooze(*, review_id: UUID, actor: User, until: datetime) -> Review:
                 "days": LONGEST.days,
             }
             raise Invalid([("until", words)])
+        before = recalling.state_of(review)
         wake_up(review, now)
-        _put_aside(review, user, until, now)
+        event = _put_aside(review, user, until, now)
+        recalling.keep(review, user, event, before, _undo_until(review, user, now), nonce=nonce or None)
         return reload(review.pk, review.run)
 
 
-def _put_aside(review: Review, user: User, until: datetime, now: datetime) -> None:
+def kept_as(nonce: str) -> Recallable | None:
+    """What is kept of the snooze of this nonce, to take it back."""
+    return Recallable.objects.filter(nonce=nonce).first() if nonce else None
+
+
+def _repeated(kept: Recallable, review: Review, user: User) -> Review:
+    if (kept.review_id, kept.person_id) != (review.pk, user.pk):
+        raise NonceTaken
+    return review
+
+
+def _undo_until(review: Review, user: User, now: datetime) -> datetime:
+    liked = Preference.objects.filter(user=user).values_list("undo_seconds", flat=True).first()
+    return undo_until(review, liked, now)
+
+
+def _put_aside(review: Review, user: User, until: datetime, now: datetime) -> Event:
     due, stops = review.due_at, review.queue.policy.snooze_stops_clock and review.asked_id is None
     if stops:
         due += until - now
@@ -56,7 +78,7 @@ def _put_aside(review: Review, user: User, until: datetime, now: datetime) -> No
     Review.objects.filter(pk=review.pk).update(
         snoozed_until=until, snoozed_by=user, snooze_moved_due=stops, due_at=due, band=band_of(due, now)
     )
-    told(review, "review.snoozed", person(user), until=until)
+    return told(review, "review.snoozed", person(user), until=until)
 
 
 def wake(*, review_id: UUID, actor: User) -> Review:

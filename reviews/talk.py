@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db.models import CharField, F, TextField, Value
+from django.db.models import Case, CharField, Exists, F, OuterRef, TextField, Value, When
 from django.db.models.functions import Cast
 from django.utils.translation import gettext
 
@@ -21,7 +21,7 @@ from orchestrator.words import later as _
 from . import blind
 from .claiming import current_account, locked, refusals_recorded
 from .errors import Conflict, Invalid, NotAllowed
-from .models import Approval, Comment, Review
+from .models import Approval, Comment, Recallable, Review
 from .notices import notify
 from .opening import make_stale, told
 from .permissions import sees, standing_of
@@ -31,6 +31,8 @@ LONGEST = 4_000
 MOST_DOCUMENTS = 50  # of one run
 ROLE = "added"
 SPOKEN = {"ask": _("asked"), "answer": _("answered"), "delegate": _("handed it over"), "escalate": _("escalated it")}
+RECALLED = "recalled"
+DID = SPOKEN | {RECALLED: _("said, and took back what was done with it")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,12 @@ def said_about(review: Review, user: Any) -> list[Said]:
     """Everything said about the case, oldest first; without what must not be known yet. In one statement."""
     comments = Comment.objects.order_by().filter(task=review.task_id).values_list(*columns("author", Value("")))
     answers = Approval.objects.order_by().filter(review__task=review.task_id, verdict__in=SPOKEN).exclude(comment="")
-    rows = comments.union(answers.values_list(*columns("reviewer", F("verdict"), text="comment")), all=True)
+    undone = Recallable.objects.filter(pk=OuterRef("pk"), recalled_at__isnull=False)
+    verdict = Case(When(Exists(undone), then=Value(RECALLED)), default=F("verdict"))
+    rows = comments.union(answers.values_list(*columns("reviewer", verdict, text="comment")), all=True)
     hidden = blind.kept_from(user, review)
     found = [
-        Said(f"{first} {last}".strip() or name, name, text, at, SPOKEN.get(verdict, ""))
+        Said(f"{first} {last}".strip() or name, name, text, at, DID.get(verdict, ""))
         for at, text, verdict, first, last, name, author, round_id in rows
         if author not in hidden or round_id != review.pk
     ]

@@ -17,6 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseLocation, trigger_client_event
 
 from orchestrator.http import Request
+from orchestrator.models import Decision
 from orchestrator.permissions import may
 from orchestrator.words import later as _
 
@@ -263,7 +264,8 @@ def keep_toast(request: Request, review: Review, answer: Answer, result: dict[st
     what = f"{review.number or review.title}: {VERDICTS[answer.verdict][3]}."
     until = parse_datetime(result.get("undo_until") or "")
     if until and until > timezone.now():
-        settled = result["review_status"] not in Review.LIVE  # else others sign after it: there is nothing to reverse
+        # Where others sign after it, or have the case now, there is nothing to reverse.
+        settled = result["review_status"] not in Review.LIVE and not answer.target.startswith("queue:")
         toast.leave(request, Toast(what, until, decision=result["decision"], settled=settled))
     else:
         toast.leave(request, None)
@@ -284,9 +286,9 @@ def undo(request: Request, pk: UUID) -> HttpResponse:
     toast.leave(request, None)
     try:
         undone = services.undo(decision_id=pk, actor=request.user)
-    except TooLate as error:
-        return toast.sent(request, reversal_page(request, pk, status=409, why_not=str(error)))
     except ReviewError as error:
+        if isinstance(error, TooLate) and Decision.objects.filter(pk=pk).exists():
+            return toast.sent(request, reversal_page(request, pk, status=409, why_not=str(error)))
         context = {"title": gettext("This can no longer be undone"), "why": str(error), "back": "/queue/"}
         return toast.sent(request, render(request, "refused.html", context, status=error.status))
     messages.success(

@@ -11,12 +11,15 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
+from audit.ids import uuid7
 from orchestrator.http import Request
 
-from . import services
+from . import services, toast
 from .errors import ReviewError
 from .forms import SnoozeForm
 from .inbox import Wanted, newest_review
+from .snoozing import kept_as
+from .toast import Toast
 from .views_queue import case_url, queue_url
 
 
@@ -27,17 +30,21 @@ def snooze(request: Request, task: UUID) -> HttpResponse:
     review, form = newest_review(request.user, task), SnoozeForm(request.POST)
     if not form.is_valid():
         return refused(request, review.title, [words for errors in form.errors.values() for words in errors], 422)
+    nonce = f"page:{uuid7()}"
     try:
-        put_aside = services.snooze(review_id=review.pk, actor=request.user, until=form.time)
+        put_aside = services.snooze(review_id=review.pk, actor=request.user, until=form.time, nonce=nonce)
     except ReviewError as error:
         return refused(request, review.title, [str(error)], error.status)
     until = timezone.localtime(put_aside.snoozed_until)
-    messages.success(
-        request,
-        gettext("%(value)s: put aside until %(until)s.")
-        % {"value": review.number or review.title, "until": date_format(until, "SHORT_DATETIME_FORMAT")},
-    )
-    return redirect(queue_url(Wanted.of(request.GET)))
+    what = gettext("%(value)s: put aside until %(until)s.") % {
+        "value": review.number or review.title,
+        "until": date_format(until, "SHORT_DATETIME_FORMAT"),
+    }
+    if kept := kept_as(nonce):
+        toast.leave(request, Toast(what, kept.until, decision=str(kept.pk)))
+    else:
+        messages.success(request, what)
+    return toast.sent(request, redirect(queue_url(Wanted.of(request.GET))))
 
 
 @login_required

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from reviews.models import Review
+from reviews.services import claim
 from tests.cast import Cast, cast, waiting_bill
 
 from .conftest import SignIn
@@ -70,6 +71,30 @@ def test_rows_are_selected_and_handed_over_by_keyboard(everybody: Cast, sign_in:
     assert Review.objects.filter(delegated_to=everybody.second).count() == 2
 
 
+def test_one_key_takes_back_all_that_was_handed_over_but_what_changed_meanwhile(
+    everybody: Cast, sign_in: SignIn
+) -> None:
+    first, second = waiting_bill(everybody), waiting_bill(everybody)
+    page = sign_in("clerk")
+    for left in (None, second):
+        for row in page.get_by_role("checkbox").all():
+            row.check()
+        page.keyboard.press("d")
+        page.get_by_label("To", exact=True).select_option("second")
+        page.get_by_role("button", name="Record").click()
+        expect(page.locator("#toast")).to_contain_text("2 cases handed over.")
+        if left:
+            claim(review_id=left.pk, actor=everybody.second)
+        page.keyboard.press("z")
+        if not left:
+            expect(page.locator("#toast")).to_contain_text("2 cases taken back.")
+            expect(page.locator(".items li")).to_have_count(2)
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 of 2 not done")
+    expect(page.locator(".card li b")).to_have_text(second.number)
+    expect(page.locator(".card li p")).to_have_text("Since then: Review claimed (Second).")
+    assert {row.pk: row.delegated_to for row in Review.objects.all()} == {first.pk: None, second.pk: everybody.second}
+
+
 def test_one_key_puts_the_selected_case_aside(everybody: Cast, sign_in: SignIn) -> None:
     review = waiting_bill(everybody)
     page = sign_in("clerk")
@@ -77,6 +102,9 @@ def test_one_key_puts_the_selected_case_aside(everybody: Cast, sign_in: SignIn) 
     page.keyboard.press("h")
     expect(page.locator("#toast")).to_contain_text(f"{review.number}: put aside until")
     assert Review.objects.get().snoozed_by == everybody.clerk
+    page.keyboard.press("z")
+    expect(page.locator("#toast")).to_contain_text("Undone.")
+    assert Review.objects.get().snoozed_by is None
 
 
 def test_the_filter_stays_through_cases_and_reload(everybody: Cast, sign_in: SignIn) -> None:
