@@ -11,7 +11,7 @@ from .findings import Discrepancy, Recommendation
 from .invoices_model import Invoice
 from .matching import compact
 from .payments_account import account_differences
-from .splitting import week_total
+from .splitting import under_way, week_total
 
 
 class Read(BaseModel):
@@ -26,9 +26,16 @@ class Vendor(BaseModel):
     iban_changed_at: str | None = None
 
 
+class Entry(BaseModel):
+    """That the invoice is in the register of those handed in."""
+
+    run: str
+
+
 class ScreenInput(BaseModel):
     read: Read
     vendor: Vendor
+    entry: Entry | None = None  # workflows published before there was the register have no such step
 
 
 class Duplicate(BaseModel):
@@ -51,19 +58,20 @@ class ScreenReport(BaseModel):
     screened: bool = True
     duplicates: list[Duplicate] = []
     bank_changed: bool = False
-    week_total: str | None = None  # this invoice and what was paid to the vendor for others of the same seven days
+    week_total: str | None = None  # this invoice, and what the vendor gets for others of the same seven days
     discrepancies: list[Discrepancy] = []
     stops: int = 0
     recommendation: Recommendation | None = None
 
 
-@agent("payments.screen", version="1", sources=["payment-history"])
+@agent("payments.screen", version="1", sources=["payment-history", "open-invoices"])
 def screen(case: ScreenInput, ctx: AgentContext) -> Result[ScreenReport]:
     """Against the payment history and our record of the vendor's account."""
     invoice, vendor = case.read.invoice, case.vendor
     document = ctx.document("document")
     sha256 = document.sha256 if document else ""
     rows = candidates(invoice, vendor.vendor_id, sha256, ctx.source("payment-history"))
+    beside = rows + (open_beside(vendor.vendor_id, rows, ctx) if case.entry else [])
     found = list(find_duplicates(invoice, rows, vendor_id=vendor.vendor_id, sha256=sha256))
     differences = [duplicate_difference(invoice, known) for known in found]
     if vendor.known:
@@ -73,7 +81,7 @@ def screen(case: ScreenInput, ctx: AgentContext) -> Result[ScreenReport]:
     stops = sum(difference.severity == "stop" for difference in differences)
     report = ScreenReport(
         duplicates=[_duplicate(known.kind, known.row) for known in found],
-        week_total=week_total(invoice, rows, vendor_id=vendor.vendor_id),
+        week_total=week_total(invoice, beside, vendor_id=vendor.vendor_id),
         bank_changed=any(difference.kind == "bank_account_changed" for difference in differences),
         discrepancies=differences,
         stops=stops,
@@ -104,6 +112,15 @@ def candidates(invoice: Invoice, vendor_id: str | None, sha256: str, history: So
         "document_sha256": sha256,
     }
     return distinct(row for field, value in searches.items() if value for row in history.find(**{field: value}))
+
+
+def open_beside(vendor_id: str | None, paid: list[dict[str, Any]], ctx: AgentContext) -> list[dict[str, Any]]:
+    """What the vendor has handed in before this invoice and was not paid yet."""
+    register = ctx.source("open-invoices")
+    own = register.get(str(ctx.run_id))
+    if own is None or not vendor_id:
+        return []
+    return under_way(register.find(vendor_id=vendor_id), paid, before=own["entry"])
 
 
 def distinct(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

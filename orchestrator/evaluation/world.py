@@ -38,6 +38,7 @@ SOURCES = {
     "purchase-orders": "number",
     "receipts": "number",
     "payment-history": "payment_id",
+    "open-invoices": "invoice",
     "tolerances": "vendor_id",
     "expense-claims": "claim",
     "expense-rules": "category",

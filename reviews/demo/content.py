@@ -30,11 +30,12 @@ SOURCES = {
     "purchase-orders": ("Purchase orders", "number"),
     "receipts": ("Goods receipts", "number"),
     "payment-history": ("Payment history", "payment_id"),
+    "open-invoices": ("Invoices handed in", "invoice"),
     "tolerances": ("Match tolerances", "vendor_id"),
     "expense-claims": ("Expense claims", "claim"),
     "expense-rules": ("Expense rules", "category"),
 }
-REGISTERS = ("expense-claims",)
+REGISTERS = ("expense-claims", "open-invoices")
 EXPENSE_RULES = (
     {"category": "default", "limit": "150.00", "currency": "EUR", "max_age_days": 90},
     {"category": "meals", "limit": "60.00", "currency": "EUR", "max_age_days": 90},
