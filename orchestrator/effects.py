@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
+from django.utils.translation import gettext
 
 from audit.ids import uuid7
 from audit.log import SYSTEM, Actor, database_now, record
@@ -43,7 +44,10 @@ class AlreadyLive(EffectError):
     """The same business key is being paid, or was, by another run; or is being taken back, or was."""
 
     def __init__(self, kind: str, business_key: str):
-        super().__init__(f"{kind} for {business_key} is already under way or done in another run")
+        super().__init__(
+            gettext("%(kind)s for %(key)s is already under way or done in another run")
+            % {"kind": kind, "key": business_key}
+        )
 
 
 class BookedBefore(EffectError):

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from django.utils.translation import gettext
+
 
 class ServiceError(Exception):
     """Base of what a service refuses."""
@@ -19,14 +21,14 @@ class UnknownWorkflow(ServiceError):
     """No such workflow can be started."""
 
     def __init__(self, name: str):
-        super().__init__(f"workflow: {name!r} is not published, or switched off")
+        super().__init__(gettext("workflow: %(name)r is not published, or switched off") % {"name": name})
 
 
 class KeyReused(ServiceError):
     """The idempotency key was used before with another request."""
 
     def __init__(self, key: str):
-        super().__init__(f"Idempotency-Key: {key!r} was used before with another body")
+        super().__init__(gettext("Idempotency-Key: %(key)r was used before with another body") % {"key": key})
 
 
 class Conflict(ServiceError):

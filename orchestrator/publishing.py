@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, Group
 from django.db import transaction
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext
 
 from audit.log import person, record
 
@@ -142,14 +143,18 @@ def _hand_over(what: str, row: HandedOver, number: int, sha256: str, actor: Abst
 
 def refuse_alone(row: HandedOver, actor: AbstractBaseUser) -> None:
     if row.proposed_by_id is None:
-        raise Conflict(f"{row}: nothing was handed over to be published")
+        raise Conflict(gettext("%(row)s: nothing was handed over to be published") % {"row": row})
     if row.proposed_by_id == actor.pk:
-        raise SecondPersonNeeded(f"{row}: you handed the draft over; somebody else has to put it in force")
+        raise SecondPersonNeeded(
+            gettext("%(row)s: you handed the draft over; somebody else has to put it in force") % {"row": row}
+        )
 
 
 def _refuse_changed(row: HandedOver, sha256: str) -> None:
     if sha256 != row.proposed_digest:
-        raise Conflict(f"{row}: the draft was changed since {row.proposed_by} handed it over")
+        raise Conflict(
+            gettext("%(row)s: the draft was changed since %(by)s handed it over") % {"row": row, "by": row.proposed_by}
+        )
 
 
 def _told(kind: str, what: str, row: Any, number: int, sha256: str, actor: AbstractBaseUser) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.utils.translation import gettext
 
 from audit.ids import uuid7
 from audit.log import database_now, person
@@ -60,7 +61,7 @@ def resolve_incident(
     [run] = engine.lock_runs(Incident.objects.filter(pk=incident_id).values_list("run_id", flat=True))
     incident = Incident.objects.select_related("task", "effect", "run").get(pk=incident_id)
     if incident.resolved_at is not None:
-        raise Conflict("the incident was already resolved")
+        raise Conflict(gettext("the incident was already resolved"))
     chosen = Resolution(incident, resolution, ref.strip(), reason.strip(), actor)
     if errors := _objections(run, chosen):
         raise InputInvalid(errors)
@@ -79,13 +80,19 @@ def resolve_incident(
 def _objections(run: Run, chosen: Resolution) -> list[tuple[str, str]]:
     errors, choices = [], choices_for(chosen.incident)
     if chosen.choice not in choices:
-        errors.append(("resolution", f"is {chosen.choice!r}; expected one of {', '.join(choices)}"))
+        errors.append(
+            (
+                "resolution",
+                gettext("is %(value)r; expected one of %(known)s")
+                % {"value": chosen.choice, "known": ", ".join(choices)},
+            )
+        )
     if not chosen.reason:
-        errors.append(("reason", "is empty; say why"))
+        errors.append(("reason", gettext("is empty; say why")))
     if chosen.choice == "confirmed" and not chosen.ref:
-        errors.append(("ref", "is empty; give the reference under which the outside knows it"))
+        errors.append(("ref", gettext("is empty; give the reference under which the outside knows it")))
     if chosen.choice in ("confirmed", "failed") and run.started_by_id == chosen.actor.pk:
-        errors.append(("actor", "started this run; somebody else has to say what became of its effect"))
+        errors.append(("actor", gettext("started this run; somebody else has to say what became of its effect")))
     return errors
 
 
@@ -119,7 +126,7 @@ def _confirm(run: Run, chosen: Resolution, now: datetime) -> None:
         [effect.pk], [Effect.State.UNKNOWN], Effect.State.CONFIRMED, ref=chosen.ref[:200], ended_at=now
     )
     if not moved:
-        raise Conflict("somebody else has cleared up this effect")
+        raise Conflict(gettext("somebody else has cleared up this effect"))
     effects.mark_taken_back(effect, now)
     output = effects.output_of(effect, chosen.ref)
     decision = Decision.objects.create(
@@ -147,7 +154,7 @@ def _declare_failed(run: Run, chosen: Resolution, now: datetime) -> None:
     """It did not happen. What should have been taken back is tried under a new key; another run fails."""
     effect = chosen.incident.effect
     if not transitions.move_effects([effect.pk], [Effect.State.UNKNOWN], Effect.State.FAILED, ended_at=now):
-        raise Conflict("somebody else has cleared up this effect")
+        raise Conflict(gettext("somebody else has cleared up this effect"))
     endings.told(run, "effect.failed", person(chosen.actor), effect=effect.key, why=chosen.reason)
     if definition_of(run.version_id).step(effect.step).undoes:
         _move(chosen, Task.Status.READY, now)

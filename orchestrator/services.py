@@ -9,6 +9,7 @@ import jsonschema
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from audit.log import database_now, person, record, record_many
 from audit.rows import insert_rows, pipelined
@@ -171,9 +172,11 @@ def _named_documents(fields: Sequence[str], given: Mapping[str, Any]) -> dict[st
     try:
         ids = {field: UUID(str(given[field])) for field in fields}
     except ValueError as error:
-        raise InputInvalid([("documents", f"{error}; expected the id of an uploaded document")]) from None
+        raise InputInvalid(
+            [("documents", gettext("%(error)s; expected the id of an uploaded document") % {"error": error})]
+        ) from None
     found = {d.pk: d for d in Document.objects.filter(pk__in=ids.values())} if ids else {}
-    missing = [(field, "names no uploaded document") for field, pk in ids.items() if pk not in found]
+    missing = [(field, gettext("names no uploaded document")) for field, pk in ids.items() if pk not in found]
     if missing:
         raise InputInvalid(missing)
     return {field: found[pk] for field, pk in ids.items()}
@@ -199,7 +202,9 @@ def cancel_run(*, run_id: UUID, actor: AbstractBaseUser, reason: str) -> Run:
     was confirmed is taken back; until then the run is `cancelling`."""
     [run] = engine.lock_runs([run_id])
     if run.status in Run.ENDED or run.status == Run.Status.CANCELLING:
-        raise Conflict(f"it is too late to cancel: the run is {run.get_status_display()}")
+        raise Conflict(
+            gettext("it is too late to cancel: the run is %(status)s") % {"status": run.get_status_display()}
+        )
     endings.end(run, Run.Status.CANCELLED, outcome=reason or "cancelled", actor=person(actor), now=database_now())
     run.refresh_from_db()
     return run
@@ -210,11 +215,17 @@ def pull_hold(*, scope: str, value: str, reason: str, actor: AbstractBaseUser) -
     """Stops effects at once; what is already in flight is waited for. Pulling the same hold twice is refused."""
     errors = []
     if scope not in Hold.Scope.values:
-        errors.append(("scope", f"is {scope!r}; expected one of {', '.join(Hold.Scope.values)}"))
+        errors.append(
+            (
+                "scope",
+                gettext("is %(value)r; expected one of %(known)s")
+                % {"value": scope, "known": ", ".join(Hold.Scope.values)},
+            )
+        )
     if scope != Hold.Scope.ALL and not value:
-        errors.append(("value", f"is empty; name the {scope}"))
+        errors.append(("value", gettext("is empty; name the %(scope)s") % {"scope": scope}))
     if not reason.strip():
-        errors.append(("reason", "is empty; say why"))
+        errors.append(("reason", gettext("is empty; say why")))
     if errors:
         raise InputInvalid(errors)
     effects.stand_still(alone=True)
@@ -224,7 +235,7 @@ def pull_hold(*, scope: str, value: str, reason: str, actor: AbstractBaseUser) -
                 scope=scope, value="" if scope == Hold.Scope.ALL else value, reason=reason[:300], pulled_by=actor
             )
     except IntegrityError:
-        raise Conflict("this hold is already in force") from None
+        raise Conflict(gettext("this hold is already in force")) from None
     record(
         "hold.pulled",
         subject=("hold", hold.pk),
@@ -240,9 +251,9 @@ def release_hold(*, hold_id: UUID, actor: AbstractBaseUser) -> Hold:
     SecondPersonNeeded."""
     in_force = Hold.objects.filter(pk=hold_id, released_at__isnull=True)
     if in_force.filter(pulled_by=actor).exists():
-        raise SecondPersonNeeded("You stopped these effects; somebody else has to let them go on")
+        raise SecondPersonNeeded(gettext("You stopped these effects; somebody else has to let them go on"))
     if not in_force.update(released_at=database_now(), released_by=actor):
-        raise Conflict("this hold is no longer in force")
+        raise Conflict(gettext("this hold is no longer in force"))
     record("hold.released", subject=("hold", hold_id), actor=person(actor))
     dispatch.wake_on_commit()
     return Hold.objects.get(pk=hold_id)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, F, Max, QuerySet, Subquery
+from django.utils.translation import gettext
 
 from audit.models import Event
 from orchestrator.pacing import as_many
@@ -32,7 +33,7 @@ class Acting:
     def permit(self, verdict: str, review: Review) -> None:
         """NotAllowed, with the rule, unless this person may give this verdict on this review."""
         if objection := policies.refusal(self.standing, verdict, level_of(review)):
-            raise NotAllowed(*objection)
+            raise NotAllowed(*objection, level_of(review))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def signing(actor: Any, review: Review, *, nonce: str, most: int) -> Signing:
 
 def _who(rows: Sequence[Any], review: Review) -> tuple[Any, policies.Standing, datetime]:
     if not rows:
-        raise NotAllowed("active", "This account does not exist any more.")
+        raise NotAllowed("active", gettext("This account does not exist any more."))
     return rows[0], standing_in(rows, review), review.locked_at  # type: ignore[attr-defined]
 
 

@@ -16,7 +16,7 @@ from orchestrator import permissions
 
 from . import recalling
 from .claiming import current_account, hand_to, locked, move_up, refusals_recorded
-from .errors import Conflict, Invalid, NotAllowed
+from .errors import Conflict, Invalid, Missing, NotAllowed
 from .models import Approval, Recallable, Review, band_of
 from .notices import notify
 from .opening import told
@@ -90,7 +90,7 @@ def ask(act: "Act") -> dict[str, Any]:
     if asked.pk == act.user.pk:
         raise Invalid([("target", gettext("target: you cannot ask yourself"))])
     if not act.answer.comment.strip():
-        raise Invalid([("comment", "comment: is missing; write the question")])
+        raise Invalid([("comment", Missing(gettext("comment: is missing; write the question")))])
     bounded(act)
     carry_corrections(act)
     before = recalling.state_of(act.review)

@@ -7,6 +7,8 @@ before, and no recommendation. The same answer is final; where two differ, a thi
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext
+
 from . import policies, settling
 from .errors import Conflict
 from .models import Approval, Review
@@ -91,7 +93,7 @@ def differ(act: "Act", before: Sequence[Approval]) -> dict[str, Any]:
     values |= {"signed_at": act.now, "delegated_to": None}
     status = settling.back_to(review)
     if not move_reviews([review.pk], [review.status], status, **values):
-        raise Conflict("Somebody else answered first; nothing was recorded.")
+        raise Conflict(gettext("Somebody else answered first; nothing was recorded."))
     told(review, "review.signed", act.actor, **act.said())
     review.status, review.packet_digest = status, built.digest
     told(review, "review.differed", act.actor, level=review.level, digest=built.digest)

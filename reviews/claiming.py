@@ -54,7 +54,7 @@ def current_account(actor: Any) -> Any:
 def permit(user: Any, review: Review, verdict: str) -> None:
     """NotAllowed, with the rule, unless this person may give this verdict on this review now."""
     if objection := policies.refusal(standing_of(user, review), verdict, level_of(review)):
-        raise NotAllowed(*objection)
+        raise NotAllowed(*objection, level_of(review))
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def permit_any(standing: policies.Standing, review: Review) -> None:
             gettext("This case is %(status)s; it can no longer be claimed.") % {"status": review.get_status_display()}
         )
     if not verdicts_of(standing, review) and (why := policies.refusal(standing, policies.APPROVE, level_of(review))):
-        raise NotAllowed(*why)
+        raise NotAllowed(*why, level_of(review))
 
 
 def hand_over(*, review_id: UUID, actor: Any) -> Review:
@@ -189,7 +189,7 @@ def hand_to(review: Review, to: Any, until: datetime | None = None) -> None:
                 (
                     "target",
                     gettext("user:%(username)s cannot take this case: %(value)s")
-                    % {"username": to.get_username(), "value": objection[1]},
+                    % {"username": to.get_username(), "value": gettext(objection[1]) % level_of(review)},
                 )
             ]
         )

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError
 from django.http import Http404
+from django.utils.translation import gettext
 
 from audit.ids import uuid7
 from audit.log import Actor, one_moment, person
@@ -22,7 +23,7 @@ from . import asking, blind, policies, reasons, recommending, settling
 from .acting import Signing, signing
 from .claiming import held_by_other, locked, refusals_recorded
 from .corrections import checked
-from .errors import AlreadyDecided, Invalid, NonceTaken, OutOfTime, ReviewError, Stale, TooFast
+from .errors import AlreadyDecided, Invalid, Missing, NonceTaken, OutOfTime, ReviewError, Stale, TooFast
 from .models import Approval, Draft, Review
 from .opening import make_stale
 from .packet import Built, difference, merged_corrections, name_of, still_holds
@@ -53,20 +54,38 @@ class Answer:
         """What is wrong with it, whatever the case."""
         found = []
         if self.verdict not in policies.VERDICTS:
-            found.append(("verdict", f"verdict: {self.verdict!r}; expected one of {', '.join(policies.VERDICTS)}"))
+            found.append(
+                (
+                    "verdict",
+                    gettext("verdict: %(value)r; expected one of %(known)s")
+                    % {"value": self.verdict, "known": ", ".join(policies.VERDICTS)},
+                )
+            )
         for name, most in LONGEST.items():
             value = getattr(self, name)
             if not isinstance(value, str) or len(value) > most or "\0" in value:
-                found.append((name, f"{name}: expected text of at most {most} characters"))
+                found.append(
+                    (
+                        name,
+                        gettext("%(name)s: expected text of at most %(most)s characters")
+                        % {"name": name, "most": most},
+                    )
+                )
             elif name in REQUIRED and not value:
-                found.append((name, f"{name}: is missing"))
+                found.append((name, Missing(gettext("%(name)s: is missing") % {"name": name})))
         if self.verdict in policies.EXPLAINED and not self.reason:
             words = policies.unexplained(self.verdict, reason="", recommended="", routes=())
-            found.append(("reason", f"reason: is missing; {words}"))
+            found.append(("reason", Missing(gettext("reason: is missing; %(why)s") % {"why": gettext(words)})))
         if self.hours is not None and not 1 <= self.hours <= LONGEST_HAND_OVER:
-            found.append(("hours", f"hours: {self.hours}; expected 1 to {LONGEST_HAND_OVER}"))
+            found.append(
+                (
+                    "hours",
+                    gettext("hours: %(hours)s; expected 1 to %(most)s")
+                    % {"hours": self.hours, "most": LONGEST_HAND_OVER},
+                )
+            )
         if self.verdict in NEEDS_TARGET and not self.target:
-            found.append(("target", "target: is missing; name where or whom it goes to"))
+            found.append(("target", Missing(gettext("target: is missing; name where or whom it goes to"))))
         return found
 
 
@@ -279,11 +298,14 @@ def _explained(act: Act) -> None:
     words = policies.unexplained(
         answer.verdict, reason=answer.reason, recommended=advice if spoken_of else "", routes=routes
     )
-    errors = [("reason", f"reason: is missing; {words}")] if words else []
+    errors: list[tuple[str, str]] = []
+    if words:
+        errors.append(("reason", Missing(gettext("reason: is missing; %(why)s") % {"why": gettext(words)})))
     if wrong := reasons.unknown(review.queue.policy, answer.verdict, answer.reason):
         errors.append(("reason", f"reason: {wrong}"))
     if answer.reason and review.queue.policy.wants_words and not answer.comment.strip():
-        errors.append(("comment", "comment: is missing; this queue wants the reason in words as well"))
+        wanted = gettext("comment: is missing; this queue wants the reason in words as well")
+        errors.append(("comment", Missing(wanted)))
     if errors:
         raise Invalid(errors)
 

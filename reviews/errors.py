@@ -17,13 +17,17 @@ class ReviewError(Exception):
         return {"code": self.code, "message": str(self), "errors": []}
 
 
+class Missing(str):
+    """What is said of a field that is empty: a page asks for it in its own words."""
+
+
 class NotAllowed(ReviewError):
-    """The person may not do this. `rule` is the rule's name, `words` what it says."""
+    """The person may not do this. `rule` is the rule's name, `words` what it says of the level."""
 
     code, status = "not_allowed", 403
 
-    def __init__(self, rule: str, words: str):
-        super().__init__(gettext(words))
+    def __init__(self, rule: str, words: str, level: Mapping[str, Any] | None = None):
+        super().__init__(gettext(words) % level if level else gettext(words))
         self.rule = rule
 
     def as_json(self) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Notices as mail: one for each, or one a day, as each person likes. A mail links to a page; it never decides.
 
-Sent by the slow workers (settings.DELIVERIES). A notice is kept from other workers by its own due time while it is
-sent, so a worker that dies has it sent again: twice at worst, never not at all.
+Each speaks the language its reader chose. Sent by the slow workers (settings.DELIVERIES). A notice is kept from other
+workers by its own due time while it is sent, so a worker that dies has it sent again: twice at worst, never not at all.
 """
 
 import logging
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from smtplib import SMTPException
 from typing import Any
@@ -14,7 +15,8 @@ from django.core.mail import send_mail
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from orchestrator import dispatch
 from orchestrator.clock import Clock
@@ -63,8 +65,10 @@ def send_notice(notice: Notice) -> bool:
     mine = Notice.objects.filter(pk=notice.pk, mail_at=notice.mail_at)
     if not mine.update(mail_at=Now() + LEASE, mail_tries=F("mail_tries") + 1):
         return False
-    [told] = tell([notice])
-    if post(notice.person, told.words, "mail/notice.txt", {"told": told}):
+    with in_words_of(notice.person):
+        [told] = tell([notice])
+        taken = post(notice.person, told.words, "mail/notice.txt", {"told": told})
+    if taken:
         Notice.objects.filter(pk=notice.pk).update(mail_at=None)
         return True
     Notice.objects.filter(pk=notice.pk).update(mail_at=Now() + PAUSE * (notice.mail_tries + 1))
@@ -77,15 +81,23 @@ def send_digest(liked: Preference) -> bool:
     before = liked.digested_on
     if not Preference.objects.filter(pk=liked.pk, digested_on=before).update(digested_on=today):
         return False
-    unread = tell(for_telling(liked.user.notices.filter(read_at=None))[:50])
+    unread = for_telling(liked.user.notices.filter(read_at=None))[:50]
     waiting = counts.waiting(liked.user)
     if not unread and waiting == "0":
         return True
-    subject = f"{waiting} waiting, {len(unread)} new"
-    if post(liked.user, subject, "mail/digest.txt", {"unread": unread, "waiting": waiting, "person": liked.user}):
-        return True
+    with in_words_of(liked.user):
+        subject = gettext("%(waiting)s waiting, %(new)s new") % {"waiting": waiting, "new": len(unread)}
+        if post(liked.user, subject, "mail/digest.txt", {"unread": tell(unread), "waiting": waiting}):
+            return True
     Preference.objects.filter(pk=liked.pk, digested_on=today).update(digested_on=before)
     return False
+
+
+def in_words_of(person: Any) -> AbstractContextManager[None]:
+    """The language this person chose for pages; where the browser is asked, that of the source."""
+    chosen = Preference.objects.filter(user=person).values_list("language", flat=True).first()
+    known = dict(settings.LANGUAGES)
+    return translation.override(chosen if chosen in known else settings.LANGUAGE_CODE)
 
 
 def post(person: Any, subject: str, template: str, context: dict[str, Any]) -> bool:

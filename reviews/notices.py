@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from audit.log import database_now
 from audit.models import Event
@@ -52,7 +53,8 @@ def for_telling(notices: QuerySet[Notice]) -> QuerySet[Notice]:
 
 def _words(notice: Notice) -> str:
     who = (notice.actor.get_full_name() or notice.actor.get_username()) if notice.actor else "Countersign"
-    return f"{who} {WORDS.get(notice.event, 'did something')}: {notice.task.run.subject or 'a case'}"
+    did, what = WORDS.get(notice.event, _("did something")), notice.task.run.subject or _("a case")
+    return gettext("%(who)s %(did)s: %(what)s") % {"who": who, "did": did, "what": what}
 
 
 def _path(notice: Notice) -> str:

@@ -80,7 +80,8 @@ Level = Mapping[str, Any]  # {"group": name or "", "quorum": n, "why": words}
 
 
 def refusal(standing: Standing, verdict: str, level: Level) -> tuple[str, str] | None:
-    """(rule, words) that keeps this person from this verdict; None where nothing does. Order: what is most certain."""
+    """(rule, words) that keeps this person from this verdict; None where nothing does. Order: what is most certain.
+    Words are to be translated, and filled in with the level."""
     if not standing.active:
         return "active", _("This account is switched off.")
     if standing.agent:
@@ -96,7 +97,7 @@ def refusal(standing: Standing, verdict: str, level: Level) -> tuple[str, str] |
     if standing.voted and (verdict in VOTES or (verdict == REROUTE and level.get("blind"))):
         return "four_eyes", _("You have signed this round already; another person must sign now.")
     if verdict in VOTES and level["group"] and level["group"] not in standing.groups:
-        return "level", f"This level is signed by somebody of the group {level['group']}."
+        return "level", _("This level is signed by somebody of the group %(group)s.")
     return None
 
 
@@ -158,6 +159,14 @@ def differing(group: str) -> dict[str, Any]:
     return {"group": group, "quorum": 1, "why": _("Two people answered differently"), "blind": True, "settles": True}
 
 
+AGAINST_ADVICE = {
+    REJECT: _("the recommendation is to reject; say why you approve"),
+    REROUTE: _("the recommendation is to reroute; say why you approve"),
+    ASK: _("the recommendation is to ask; say why you approve"),
+    ESCALATE: _("the recommendation is to escalate; say why you approve"),
+}
+
+
 def unexplained(verdict: str, *, reason: str, recommended: str, routes: Collection[str]) -> str:
     """Why a reason is asked for, where none was given; empty where none is needed. `recommended` is the verdict of the
     machine side (empty: it has none, or it is not to be spoken of), `routes` those of the rules that fired."""
@@ -172,7 +181,7 @@ def unexplained(verdict: str, *, reason: str, recommended: str, routes: Collecti
     if verdict == APPROVE and REJECT in routes:
         return _("a rule would reject this; say why it is approved all the same")
     if verdict == APPROVE and recommended not in ("", APPROVE):
-        return f"the recommendation is to {recommended}; say why you approve"
+        return AGAINST_ADVICE[recommended]
     return ""
 
 

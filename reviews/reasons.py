@@ -35,4 +35,6 @@ def unknown(policy: ReviewPolicy, verdict: str, code: str) -> str:
     if code in ("", OTHER) or code in usual:
         return ""
     offered = [known for known, _ in codes_of(policy).get(verdict, ())]
-    return "" if code in offered else f"{code!r}; expected one of {', '.join(offered or [OTHER])}"
+    if code in offered:
+        return ""
+    return gettext("%(code)r; expected one of %(known)s") % {"code": code, "known": ", ".join(offered or [OTHER])}

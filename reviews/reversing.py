@@ -4,9 +4,10 @@ team lead, with the answer and the request on record (workflows/reversal.yaml, o
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import OuterRef, QuerySet
 from django.http import Http404
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from audit.ids import uuid7
@@ -89,7 +90,8 @@ def _in_the_way(decision: Decision, review: Review) -> str:
 
 def _start(decision: Decision, review: Review, user: Any, why: str) -> Run:
     output = decision.output
-    reason = words_of(review.queue.policy, decision.verdict, output.get("reason", ""))
+    with translation.override(settings.LANGUAGE_CODE):  # it is stored, and read by others
+        reason = words_of(review.queue.policy, decision.verdict, output.get("reason", ""))
     said = {"reason": reason, "said": output.get("comment", "")}
     given = {
         taking_back.DECISION: str(decision.pk),

@@ -26,7 +26,7 @@ from .answer import Answer
 from .around import look_around, neighbours
 from .case_page import CasePage
 from .choices import VERDICTS, choices_of
-from .errors import AlreadyDecided, Conflict, Invalid, NotAllowed, ReviewError, Stale, TooLate
+from .errors import AlreadyDecided, Conflict, Invalid, Missing, NotAllowed, ReviewError, Stale, TooLate
 from .forms import SnoozeForm, TextForm
 from .inbox import Wanted, newest_review, newest_round, reach_of
 from .models import Draft, Review
@@ -241,7 +241,7 @@ MISSING = {
 
 def named(errors: Any) -> list[tuple[str, str]]:
     """Objections as the page says them: (field, words). What is missing is asked for by what is to be done."""
-    missing = [field in MISSING and ("is missing" in words or field == "verdict") for field, words in errors]
+    missing = [field in MISSING and (isinstance(words, Missing) or field == "verdict") for field, words in errors]
     return [(f, asked_for(f, words) if gone else words) for (f, words), gone in zip(errors, missing, strict=True)]
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from audit.models import Event
 from orchestrator import services as runs
@@ -94,6 +94,16 @@ def test_the_case_asks_what_would_be_done_and_holds_both_records(everybody, paid
     assert "You would pay" not in page
     assert "Nothing could be read" not in page
     assert f'href="{reverse("run", args=[review.run_id])}"' in text_of(signed_in(everybody.clerk).get(case_url(paid)))
+
+
+def test_what_is_stored_of_a_reversal_is_in_one_language_whoever_asks(everybody):
+    review = waiting_bill(everybody)
+    answer(review, everybody.clerk, reason="terms_agreed")
+    work()
+    review.refresh_from_db()
+    with translation.override("de"):
+        run = services.ask_for_reversal(decision_id=review.answer["decision"], actor=everybody.second, why="Falsch.")
+    assert run.input["reason"] == "Agreed in a contract or by e-mail"
 
 
 def test_who_had_a_part_in_the_answer_does_not_decide_its_reversal(everybody):

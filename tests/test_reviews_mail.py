@@ -50,6 +50,19 @@ def test_a_notice_stands_on_the_page_until_it_was_read(everybody, review):
     assert "Notices: 1 new" not in text_of(client.get("/queue/"))
 
 
+def test_a_mail_speaks_the_language_its_reader_chose(everybody, review, monkeypatch):
+    Preference.objects.create(user=everybody.clerk, language="de")
+    notify(everybody.clerk, "review.asked", review.task, everybody.manager)
+    assert mailing.deliver() == 1
+    [sent] = mail.outbox
+    assert sent.subject == "Countersign: Manager fragt Sie zu einem Fall: Kestrel Bearings KB-1"
+    assert "aus dieser Nachricht" in sent.body
+    Preference.objects.update(mail=Preference.Mail.DAILY)
+    at_noon(monkeypatch)
+    assert mailing.deliver() == 1
+    assert mail.outbox[1].subject == "Countersign: 1 warten, 1 neu"
+
+
 def test_whoever_has_the_case_open_has_read_what_was_said_about_it(everybody, review):
     notify(everybody.clerk, "review.asked", review.task, everybody.manager)
     other = waiting_bill(everybody)

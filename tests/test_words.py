@@ -240,5 +240,52 @@ def test_what_is_stored_and_what_programs_read_is_the_same_whatever_the_reader_s
             {k: v for k, v in body.items() if k in ("verdict", "reason", "comment", "why", "rules")} for body in bodies
         ]
         again = open_review_of(review.run)
-        told[code] = (stable, again.levels, again.reasons, again.rules, refused.status_code, refused.json()["message"])
+        told[code] = (stable, again.levels, again.reasons, again.rules, refused.status_code, refused.json()["code"])
     assert told["de"] == told["en"]
+
+
+def asked_in(caller: Caller, code: str, path: str) -> Any:
+    caller.client.defaults["HTTP_ACCEPT_LANGUAGE"] = code
+    return caller.get(path)
+
+
+@pytest.mark.django_db
+def test_what_the_api_says_of_a_run_and_a_case_is_the_same_in_every_language():
+    everybody = cast()
+    review = waiting_bill(everybody, flagged=True)
+    caller, run = Caller(everybody.manager), f"runs/{review.run_id}"
+    for path in (run, "runs", f"reviews/{review.pk}", "reviews", "workflows", "openapi.json", "trail?kind=run.started"):
+        english, german = (asked_in(caller, code, path) for code in ("en", "de"))
+        assert english.status_code == 200
+        assert german.json() == english.json(), path
+
+
+def without_sentences(response: Any) -> dict[str, Any]:
+    body = response.json()
+    fields = [error["field"] for error in body["errors"]]
+    return {name: value for name, value in body.items() if name != "message"} | {"errors": fields}
+
+
+@pytest.mark.django_db
+def test_the_sentence_of_a_refusal_follows_the_caller_and_nothing_else_of_it():
+    everybody = cast()
+    review = waiting_bill(everybody)
+    caller = Caller(everybody.clerk)
+    given = {"verdict": "reject", "digest": review.packet_digest, "nonce": "n-1"}
+    told = {}
+    for code in ("en", "de"):
+        caller.client.defaults["HTTP_ACCEPT_LANGUAGE"] = code
+        told[code] = [
+            caller.post(f"reviews/{review.pk}/decide", given),
+            caller.post("runs", {"workflow": "no-such"}),
+            caller.raw("runs", b"{"),
+            caller.get("runs", colour="red"),
+            Caller().get("runs"),
+        ]
+    for english, german in zip(told["en"], told["de"], strict=True):
+        assert (english.status_code, without_sentences(english)) == (german.status_code, without_sentences(german))
+    said = [response.json()["message"] for response in told["de"][:4]]
+    assert said[0] == "reason: fehlt; eine Ablehnung nennt den Grund"
+    assert said[1] == "Hier ist nichts, was Sie sehen dürfen."
+    assert said[2].startswith("body: kein lesbares JSON:")
+    assert said[3] == "colour: ist kein Parameter dieses Aufrufs"

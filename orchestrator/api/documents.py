@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext
 from ninja import File, Router, Status
 from ninja.files import UploadedFile
 
@@ -25,7 +26,7 @@ def upload_document(request: Request, file: UploadedFile = File(...)) -> Status[
     """Takes a file in. What it is, is told by its content and not by its name."""
     further = [*request.POST, *(name for name in request.FILES if name != "file")]
     if further or len(request.FILES.getlist("file")) > 1:
-        raise invalid((further[0] if further else "file", "is not taken; expected one part, named file"))
+        raise invalid((further[0] if further else "file", gettext("is not taken; expected one part, named file")))
     data = file.read()
     check_type(data)
     try:

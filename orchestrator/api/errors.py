@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from orchestrator import services
 from orchestrator.pacing import RETRY_SECONDS
+from orchestrator.words import later as _
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ CODES = {
     503: "unavailable",
 }
 E = TypeVar("E", bound=Exception)
-NOT_FOUND = "There is nothing here that you may see."
+NOT_FOUND = _("There is nothing here that you may see.")
 
 
 class ApiError(Exception):
@@ -76,11 +78,11 @@ def handle(api: NinjaAPI) -> None:
     answer_with(api, ApiError, _refused)
     answer_with(api, HttpError, _http_error)
     answer_with(api, ValidationError, _unfit)
-    answer_with(api, Http404, lambda request, error: problem(404, NOT_FOUND))
-    answer_with(api, RequestDataTooBig, lambda request, error: problem(413, "body: larger than is taken"))
-    answer_with(api, SuspiciousOperation, lambda request, error: problem(400, "The request cannot be read."))
+    answer_with(api, Http404, lambda request, error: problem(404, str(NOT_FOUND)))
+    answer_with(api, RequestDataTooBig, lambda request, error: problem(413, gettext("body: larger than is taken")))
+    answer_with(api, SuspiciousOperation, lambda request, error: problem(400, gettext("The request cannot be read.")))
     answer_with(api, services.InputInvalid, lambda request, error: problem(422, str(error), error.errors))
-    answer_with(api, services.UnknownWorkflow, lambda request, error: problem(404, NOT_FOUND))
+    answer_with(api, services.UnknownWorkflow, lambda request, error: problem(404, str(NOT_FOUND)))
     answer_with(api, services.KeyReused, _key_reused)
     answer_with(api, services.Conflict, lambda request, error: problem(409, str(error)))
     answer_with(api, OperationalError, _unavailable)
@@ -96,7 +98,7 @@ def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     if isinstance(error.__cause__, ApiError):  # how the framework passes on what a parser raises
         return _refused(request, error.__cause__)
     if error.status_code == 401:
-        return problem(401, "Authorization: expected 'Bearer TOKEN' with a token that is valid")
+        return problem(401, gettext("Authorization: expected 'Bearer TOKEN' with a token that is valid"))
     return problem(error.status_code, str(error))
 
 
@@ -112,16 +114,18 @@ def _field(place: Sequence[str | int]) -> str:
 
 
 def _key_reused(request: HttpRequest, error: services.KeyReused) -> HttpResponse:
-    return problem(422, str(error), [("Idempotency-Key", "was used before with another body")], code="key_reused")
+    return problem(
+        422, str(error), [("Idempotency-Key", gettext("was used before with another body"))], code="key_reused"
+    )
 
 
 def _unavailable(request: HttpRequest, error: OperationalError | InternalError) -> HttpResponse:
     logger.exception("the database did not answer")
-    response = problem(503, "The database does not answer. Send the same request again.")
+    response = problem(503, gettext("The database does not answer. Send the same request again."))
     response["Retry-After"] = "5"
     return response
 
 
 def _failed(request: HttpRequest, error: Exception) -> HttpResponse:
     logger.exception("%s %s failed", request.method, request.path)
-    return problem(500, "Something went wrong on our side; it has been noted.")
+    return problem(500, gettext("Something went wrong on our side; it has been noted."))

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 from ninja import Query
 
 from .errors import invalid
@@ -47,4 +48,6 @@ def _place(cursor: str) -> tuple[datetime, UUID]:
         at, pk = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
         return datetime.fromisoformat(at), UUID(pk)
     except ValueError:
-        raise invalid(("cursor", "was not made by this list; leave it out to begin at the first page")) from None
+        raise invalid(
+            ("cursor", gettext("was not made by this list; leave it out to begin at the first page"))
+        ) from None

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext
 from ninja import Header, Query, Router, Status
 
 from orchestrator import services
@@ -52,7 +53,9 @@ def keep_pace(user: Any) -> None:
     most = settings.SUBMISSIONS_PER_MINUTE
     if is_too_fast(user, ["run.started"], most):
         raise ApiError(
-            429, f"You have started {most} runs within a minute. Send this again in {RETRY_SECONDS} seconds."
+            429,
+            gettext("You have started %(most)s runs within a minute. Send this again in %(seconds)s seconds.")
+            % {"most": most, "seconds": RETRY_SECONDS},
         )
 
 
@@ -114,6 +117,6 @@ def cancel_run(request: Request, run_id: UUID, body: CancelRun | None = None) ->
     """Stops a run. An effect that was already sent is waited for: the run is `cancelling` until then."""
     run = get_run_row(request.user, run_id)
     if not may(request.user, "cancel", run):
-        raise ApiError(403, "Only whoever started this run, or an operator, may cancel it.")
+        raise ApiError(403, gettext("Only whoever started this run, or an operator, may cancel it."))
     services.cancel_run(run_id=run.pk, actor=request.user, reason=body.reason if body else "")
     return run_document_for(request.user, get_run_row(request.user, run_id))

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext
 from ninja.parser import Parser
 
 from .errors import NOT_FOUND, ApiError, invalid, problem
@@ -28,16 +29,21 @@ View = Callable[..., HttpResponseBase]
 class StrictParser(Parser):
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         if request.content_type != "application/json":
-            raise ApiError(415, f"Content-Type: {request.content_type or 'none'}; expected application/json")
+            raise ApiError(415, _expected(request, "application/json"))
         if request.headers.get("Content-Encoding", "identity") != "identity":
-            raise ApiError(415, "Content-Encoding: expected none")
+            raise ApiError(415, gettext("Content-Encoding: expected none"))
         return read_json(request.body)
 
     def parse_querydict(self, data: MultiValueDict, list_fields: list[str], request: HttpRequest) -> dict[str, Any]:
         is_upload = not isinstance(data, QueryDict)
         if is_upload and request.content_type != "multipart/form-data":
-            raise ApiError(415, f"Content-Type: {request.content_type or 'none'}; expected multipart/form-data")
+            raise ApiError(415, _expected(request, "multipart/form-data"))
         return super().parse_querydict(data, list_fields, request)
+
+
+def _expected(request: HttpRequest, kind: str) -> str:
+    given = request.content_type or gettext("none")
+    return gettext("Content-Type: %(given)s; expected %(kind)s") % {"given": given, "kind": kind}
 
 
 def read_json(body: bytes) -> Any:
@@ -47,9 +53,9 @@ def read_json(body: bytes) -> Any:
             body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_number
         )
     except RecursionError:
-        raise ApiError(400, f"body: nested more than {MAX_DEPTH} deep") from None
+        raise ApiError(400, gettext("body: nested more than %(most)s deep") % {"most": MAX_DEPTH}) from None
     except ValueError as error:
-        raise ApiError(400, f"body: no JSON that can be read: {error}") from None
+        raise ApiError(400, gettext("body: no JSON that can be read: %(error)s") % {"error": error}) from None
     _bounded(value)
     return value
 
@@ -59,18 +65,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r:.80} stands there twice")
+        raise ValueError(gettext("the key %(key).80r stands there twice") % {"key": twice})
     return found
 
 
 def _constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(gettext("%(text)s is no JSON") % {"text": text})
 
 
 def _number(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text:.40} is larger than any number that is taken")
+        raise ValueError(gettext("%(text).40s is larger than any number that is taken") % {"text": text})
     return number
 
 
@@ -80,9 +86,9 @@ def _bounded(value: Any) -> None:
     while level:
         depth, seen = depth + 1, seen + len(level)
         if depth > MAX_DEPTH:
-            raise ApiError(400, f"body: nested more than {MAX_DEPTH} deep")
+            raise ApiError(400, gettext("body: nested more than %(most)s deep") % {"most": MAX_DEPTH})
         if seen > MAX_VALUES:
-            raise ApiError(400, f"body: more than {MAX_VALUES} values")
+            raise ApiError(400, gettext("body: more than %(most)s values") % {"most": MAX_VALUES})
         level = [inner for item in level for inner in _inside(item)]
 
 
@@ -98,7 +104,7 @@ def _inside(item: Any) -> Iterable[Any]:
 
 def _check_text(text: str) -> None:
     if not is_storable(text):
-        raise ApiError(400, "body: text with a NUL character or half a character (a lone surrogate)")
+        raise ApiError(400, gettext("body: text with a NUL character or half a character (a lone surrogate)"))
 
 
 def is_storable(text: str) -> bool:
@@ -122,11 +128,11 @@ def known_parameters(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def _unfit(name: str, given: list[str], known: set[str]) -> Iterable[tuple[str, str]]:
     if name not in known:
-        yield name, "is no parameter of this call"
+        yield name, gettext("is no parameter of this call")
     elif len(given) > 1:
-        yield name, f"is given {len(given)} times; expected once"
+        yield name, gettext("is given %(count)s times; expected once") % {"count": len(given)}
     elif not is_storable(given[0]):
-        yield name, "holds a character that no text has"
+        yield name, gettext("holds a character that no text has")
 
 
 def guarded(view: View) -> View:
@@ -136,17 +142,17 @@ def guarded(view: View) -> View:
     def answer(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
         most = settings.DOCUMENT_MAX_BYTES + FORM_OVERHEAD
         if int(request.META.get("CONTENT_LENGTH") or 0) > most:
-            return problem(413, f"body: larger than {most} bytes")
+            return problem(413, gettext("body: larger than %(most)s bytes") % {"most": most})
         try:
             response = view(request, *args, **values)
         except Http404:  # the root of the API is an address, and nothing is there
-            return problem(404, NOT_FOUND)
+            return problem(404, str(NOT_FOUND))
         return _not_allowed(response) if isinstance(response, HttpResponseNotAllowed) else response
 
     return answer
 
 
 def _not_allowed(response: HttpResponse) -> HttpResponse:
-    told = problem(405, f"This address takes {response['Allow']}.")
+    told = problem(405, gettext("This address takes %(methods)s.") % {"methods": response["Allow"]})
     told["Allow"] = response["Allow"]
     return told

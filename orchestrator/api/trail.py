@@ -3,6 +3,7 @@
 import json
 from typing import Annotated, Any
 
+from django.utils.translation import gettext
 from ninja import Query, Router
 
 from audit.filters import Filters, kinds_of
@@ -28,7 +29,7 @@ def list_trail(
     """What happened, oldest first, as far as you may see it."""
     kinds = kinds_of(kind) if kind else ()
     if kind and not kinds:
-        raise invalid(("kind", f"{kind!r} is no kind of entry and no noun"))
+        raise invalid(("kind", gettext("%(kind)r is no kind of entry and no noun") % {"kind": kind}))
     wanted = Filters(runs=(run,) if run else (), kinds=kinds)
     rows = Event.objects.visible_to(visible_scopes(request.user)).matching(wanted)
     return page(rows, entry, by="at", cursor=cursor, limit=limit, descending=False)
