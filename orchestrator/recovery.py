@@ -110,7 +110,7 @@ def open_forgotten() -> int:
         return 0
     open_task = Q(tasks__status__in=Task.OPEN)
     going = (Run.Status.RUNNING, Run.Status.CANCELLING)
-    lost = Run.objects.filter(status__in=going).exclude(open_task).values_list("pk", flat=True)[:BATCH]
+    lost = Run.objects.filter(status__in=going, ended_at=None).exclude(open_task).values_list("pk", flat=True)[:BATCH]
     runs = engine.lock_runs(list(lost))
     now = database_now()
     for run in runs:

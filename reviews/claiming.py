@@ -244,15 +244,15 @@ def sweep_overdue(*, now: datetime) -> int:
 
 def regroup(*, now: datetime) -> int:
     """Reviews that have come nearer to their time move to their due band. Rows somebody works on wait for the next
-    pass; the nearest first, since each may have passed several."""
-    return sum(_regrouped(band, now) for band in range(len(BAND_LIMITS)))
+    pass; the farthest first, since a review may have passed several."""
+    return sum(_regrouped(band, now) for band in reversed(range(len(BAND_LIMITS))))
 
 
 @transaction.atomic
 def _regrouped(band: int, now: datetime) -> int:
-    nearer = Review.objects.filter(band__gt=band, due_at__lte=now + BAND_LIMITS[band])
+    nearer = Review.objects.filter(band=band + 1, due_at__lte=now + BAND_LIMITS[band]).order_by("due_at")
     found = nearer.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)
-    return Review.objects.filter(pk__in=list(found[:MOST_REGROUPED]), band__gt=band).update(band=band)
+    return Review.objects.filter(pk__in=list(found[:MOST_REGROUPED]), band=band + 1).update(band=band)
 
 
 @transaction.atomic

@@ -290,6 +290,7 @@ class Review(models.Model):
             models.Index(fields=["signed_at"], name="review_signed", condition=LISTED & Q(signed_at__isnull=False)),
             models.Index(fields=["due_at"], name="review_late", condition=LISTED & Q(overdue_at__isnull=True)),
             models.Index(fields=["claimed_until"], name="review_claims", condition=Q(claimed_until__isnull=False)),
+            models.Index(fields=["delegated_until"], name="review_handed", condition=Q(delegated_until__isnull=False)),
             models.Index(fields=["snoozed_until"], name="review_snoozes", condition=Q(snoozed_until__isnull=False)),
             models.Index(fields=["band", "due_at"], name="review_due", condition=LISTED),
             models.Index(fields=["number"], name="review_number"),

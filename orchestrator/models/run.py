@@ -68,6 +68,11 @@ class Run(models.Model):
             models.Index(fields=["-started_at", "-id"], name="run_newest"),
             models.Index(fields=["version", "status"], name="run_by_version"),
             models.Index(fields=["subject"], name="run_subject"),
+            # What the sweeper asks for again and again, however long the past.
+            models.Index(fields=["status"], name="run_going", condition=Q(ended_at__isnull=True)),
+            models.Index(
+                fields=["parent"], name="run_going_child", condition=Q(ended_at__isnull=True, parent__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -141,6 +146,7 @@ class Task(models.Model):
             models.Index(fields=["ready_at", "id"], name="task_ready", condition=Q(ready_at__isnull=False)),
             models.Index(fields=["id"], name="task_oldest", condition=Q(ready_at__isnull=False)),
             models.Index(fields=["lease_until"], name="task_leased", condition=Q(lease_until__isnull=False)),
+            models.Index(fields=["status"], name="task_workflows", condition=Q(kind="workflow")),  # see family.sweep()
         ]
 
     def __str__(self) -> str:

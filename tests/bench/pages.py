@@ -98,8 +98,8 @@ def few_cases(reviews: int, grants: int) -> Any:
     made = connections.create_connection("default")
     made.settings_dict = {**made.settings_dict, "NAME": "few_cases"}
     with inside(made):
-        call_command("migrate", verbosity=0)
         product.take_as_long_as_it_takes()
+        call_command("migrate", verbosity=0)
         case_pages.seed(reviews, grants)
     return made
 

@@ -55,8 +55,8 @@ def prepare() -> None:
     """Schema, people, policy, queue, workflows and a little history."""
     from django.core.management import call_command
 
-    call_command("migrate", verbosity=0)
     take_as_long_as_it_takes()
+    call_command("migrate", verbosity=0)
     from orchestrator import services
     from reviews.models import Queue, ReviewPolicy
 

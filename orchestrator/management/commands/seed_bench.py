@@ -242,7 +242,8 @@ def words_of(n: int) -> str:
 
 
 def review_of(task: dict[str, Any], n: int, queue: Any, now: datetime) -> dict[str, Any]:
-    """Due dates reach from two days ago to two weeks ahead, amounts from 1.00 to about 100,000.00."""
+    """Due dates reach from two days ago (noted, so that the sweeper has nothing to catch up with) to two weeks ahead,
+    amounts from 1.00 to about 100,000.00."""
     due = now + timedelta(seconds=n * 6_007 % 1_382_400 - 172_800)
     euros = 1 + n * 7_919 % 99_991
     about = {"title": f"Vendor {n % 997} INV-{n:07}", "number": f"INV-{n:07}", "vendor": f"Vendor {n % 997}"}
@@ -260,6 +261,7 @@ def review_of(task: dict[str, Any], n: int, queue: Any, now: datetime) -> dict[s
         "packet_digest": digest(packet),
         "opened_at": task["started_at"],
         "due_at": due,
+        "overdue_at": due if due <= now else None,
         "band": sum(due > now + timedelta(hours=hours) for hours in DUE_BANDS),
     }
 
