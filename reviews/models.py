@@ -7,8 +7,9 @@ from typing import Any, Self
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Cast, Coalesce, Concat, Now, StrIndex
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import uuid7
@@ -164,6 +165,12 @@ def had_a_part(task: Any, user: Any) -> Q:
     return Q(Exists(Task.objects.filter(pk=task, run__started_by=user)) | Exists(signed))
 
 
+def in_list(user: Any) -> Concat:
+    """How a person's key, or the place of one, stands in `barred`."""
+    key = user if hasattr(user, "resolve_expression") else Value(getattr(user, "pk", user))
+    return Concat(Value(" "), Cast(key, models.CharField()), Value(" "))
+
+
 class ReviewQuerySet(models.QuerySet["Review"]):
     def live(self) -> Self:
         return self.filter(status__in=Review.LIVE)
@@ -185,7 +192,7 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         awake = Q(snoozed_until=None) | Q(snoozed_until__lte=Now())
         signed = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, verdict__in=SIGNED)
         own = self.listed().filter(free & awake).exclude(requester=user).exclude(Exists(signed))
-        return own.filter(Q(reverses=None) | ~had_a_part(OuterRef("reverses"), user))
+        return own.filter(Q(barred=None) | Q(Exact(StrIndex("barred", in_list(user)), 0)))
 
     def by_urgency(self) -> Self:
         """Due band (overdue, two hours, a day, later), then exposure, then what is due first."""
@@ -211,6 +218,8 @@ class Review(models.Model):
         related_name="+",
         help_text="The case whose answer is to be reversed here.",
     )
+    # Lists ask this of every row: looking up who signed what would cost them more than all else.
+    barred = models.TextField(null=True, help_text='Keys of those who had a part in what is reversed: " 3 17 ".')
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", help_text="Who started the run."
     )

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef, QuerySet
 
 from audit.log import SYSTEM, Actor, record
@@ -20,7 +21,7 @@ from orchestrator.policies.money import digits_of, to_minor
 from orchestrator.statements import Slot, look_up
 
 from . import policies
-from .models import Queue, Review, ReviewLevel, ReviewPolicy, band_of
+from .models import Queue, Review, ReviewLevel, ReviewPolicy, band_of, had_a_part
 from .packet import Built, build_packet
 from .remembered import Reason
 from .searching import remember_words
@@ -45,12 +46,13 @@ def told(review: Review, kind: str, actor: Actor, **data: Any) -> Event:
 
 def open_review(*, task: Task, queue: Queue, built: Built, now: datetime) -> Review:
     """Opens the next round of a task in `queue`, with the packet as it was built."""
-    packet = built.packet
+    packet, reverses = built.packet, taking_back.case_reversed(task.run)
     amount, due = packet["amount"], due_at(task.run, queue, now)
     review = Review(
         task=task,
         run=task.run,
-        reverses_id=taking_back.case_reversed(task.run),
+        reverses_id=reverses,
+        barred=barred_from(reverses) if reverses else None,
         queue=queue,
         requester_id=task.run.started_by_id,
         workflow=packet["case"]["workflow"],
@@ -75,6 +77,12 @@ def open_review(*, task: Task, queue: Queue, built: Built, now: datetime) -> Rev
     rules = [reason["rule"] for reason in review.reasons]
     told(review, "review.opened", SYSTEM, digest=built.digest, rules=rules, levels=[v["group"] for v in review.levels])
     return review
+
+
+def barred_from(case: UUID) -> str:
+    """Those who had a part in this case, as `Review.barred` has them."""
+    people = get_user_model().objects.filter(had_a_part(case, OuterRef("pk"))).order_by("pk")
+    return f" {' '.join(str(pk) for pk in people.values_list('pk', flat=True))} "
 
 
 def rules_of(reasons: Iterable[Mapping[str, Any]]) -> str:

@@ -309,7 +309,8 @@ def reversal_page(request: Request, pk: UUID, *, status: int = 200, **more: Any)
     decision, review = answered_by(pk)
     if not may(request.user, "view", review):
         raise Http404(f"no answer {pk}")
-    return render(request, "cases/reversal.html", {"decision": decision, "review": review, **more}, status=status)
+    shown = {"decision": decision, "review": review, "verdict": VERDICTS[decision.verdict][3], **more}
+    return render(request, "cases/reversal.html", shown, status=status)
 
 
 @login_required
