@@ -15,7 +15,7 @@ from . import product
 from .servers import private_servers
 from .targets import TARGETS, Bench, prepared
 
-MINUTES = 15  # for one target, filling the database included
+MINUTES = 30  # for one target, filling the database included
 
 
 def main() -> None:

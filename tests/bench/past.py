@@ -74,7 +74,9 @@ def short_past(servers: Servers) -> Iterator[Callable[[], float]]:
 
         def ask() -> float:
             print("go", file=asked)
-            return float(answered.readline())  # ValueError where the other side has ended: its error is on stderr
+            if not (told := answered.readline()):
+                raise RuntimeError("the side with the short past has ended; stderr has its error")
+            return float(told)
 
         try:
             yield ask
