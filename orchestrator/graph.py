@@ -7,11 +7,17 @@ passes, order within a layer by the mean of the predecessors. Lengths are SVG us
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from unicodedata import combining, east_asian_width
 
 WIDTH, HEIGHT = 148, 46  # of a node
 GAP_X, GAP_Y = 26, 24
 MARGIN = 18
 Slot = tuple[str, str]  # (step, "") or, where an edge passes through a layer, (from, to)
+
+
+# Widths of letters in em, of the widest font that may stand in for ours; everything not named is a small letter.
+LETTERS = {0.45: "iljtfrI .,:;'|!()[]-/", 1.1: "mwMW@%…—"}
+WIDE = {letter: width for width, letters in LETTERS.items() for letter in letters}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,28 @@ def lay_out(needs: Mapping[str, Sequence[str]]) -> Layout:
     places = {name: (_x(layer[name]), y[name, ""] - HEIGHT // 2) for name in needs}
     edges = [Edge(a, b, _path(a, b, layer, y)) for b, before in needs.items() for a in before]
     return Layout(places, edges, _x(len(columns)) - GAP_X + MARGIN, 2 * middle + MARGIN)
+
+
+def fitting(text: str, room: float) -> str:
+    """The text, or as much of it as surely fits into so many em, whatever font the browser has, and an ellipsis."""
+    if sum(map(_width, text)) <= room:
+        return text
+    room -= WIDE["…"]
+    kept = ""
+    for letter in text:
+        room -= _width(letter)
+        if room < 0:
+            break
+        kept += letter
+    return f"{kept.rstrip()}…"
+
+
+def _width(letter: str) -> float:
+    if combining(letter):
+        return 0
+    if east_asian_width(letter) in "WF":
+        return 1.1
+    return WIDE.get(letter, 0.84 if letter.isupper() else 0.7)
 
 
 def fold(needs: Mapping[str, Sequence[str]], finished: Collection[str]) -> dict[str, list[str]]:

@@ -28,7 +28,7 @@ from .case_page import CasePage
 from .choices import VERDICTS, choices_of
 from .errors import AlreadyDecided, Conflict, Invalid, Missing, NotAllowed, ReviewError, Stale, TooLate
 from .forms import SnoozeForm, TextForm
-from .inbox import Wanted, newest_review, newest_round, reach_of
+from .inbox import Sight, Wanted, newest_review, newest_round, reach_of
 from .models import Draft, Review
 from .packet import difference
 from .past import similar
@@ -70,17 +70,21 @@ def case(request: Request, task: UUID) -> HttpResponse:
     answer = Answer.of_draft(kept, review.packet, review.packet_digest) if kept and review.is_live else Answer()
     sight, queues = look_around(request.user)
     page = make_page(request, review, answer, verdicts, saved_at=saved_at, queues=queues)
-    before, after = neighbours(sight, page.wanted, review)
     around: dict[str, Any] = {
-        "before": before,
-        "after": after,
-        "view_title": sight.title_of(page.wanted.view) or gettext("Queue"),
+        **beside(sight, page),
         "past": similar(sight, review),
         "waiting": counts.waiting(request.user),
         "ahead": ahead,
         **since(review, request.GET.get("since", "")),
     }
     return render_case(request, page, **around)
+
+
+def beside(sight: Sight, page: CasePage) -> dict[str, Any]:
+    """Where the case stands in the list it was opened from, for its bar."""
+    before, after = neighbours(sight, page.wanted, page.review)
+    title = sight.title_of(page.wanted.view) or gettext("Queue")
+    return {"before": before, "after": after, "view_title": title}
 
 
 def since(review: Review, digest: str) -> dict[str, Any]:
@@ -228,7 +232,10 @@ def refused(request: Request, review: Review, answer: Answer, error: ReviewError
     page = make_page(request, review, answer, allowed(request.user, review), errors=named(errors), conflict=conflict)
     page.seen_digest = request.POST.get("digest", "")[:64]
     changed = described(error.difference) if isinstance(error, Stale) else ()
-    return render_case(request, page, error.status, changed=changed)
+    bar = (
+        beside(look_around(request.user)[0], page) if conflict else {}
+    )  # it is told anew: who holds it, what became of it
+    return render_case(request, page, error.status, changed=changed, **bar)
 
 
 MISSING = {

@@ -1,6 +1,6 @@
 """Where the steps of a workflow stand when it is drawn."""
 
-from orchestrator.graph import HEIGHT, WIDTH, fold, folded_needs, lay_out, layers_of, without_shortcuts
+from orchestrator.graph import HEIGHT, WIDTH, fitting, fold, folded_needs, lay_out, layers_of, without_shortcuts
 
 INVOICE = {
     "read": [],
@@ -68,3 +68,10 @@ def test_a_layer_with_one_open_step_stays_as_it_is():
     needs = wide(layers=2, width=2)
     assert fold(needs, set(needs) - {"s1-1"}) == {"s0-0": ["s0-0", "s0-1"]}
     assert fold(needs, set()) == {}
+
+
+def test_a_title_is_cut_by_the_width_of_its_letters_and_not_by_their_number():
+    assert fitting("Match to order", 9.4) == "Match to order"
+    assert fitting("Illicit till filing", 9.4) == "Illicit till filing"
+    assert fitting("Warm MAMMOTH", 9.4) == "Warm MAMM…"
+    assert fitting("発注書との照合確認", 9.4) == "発注書との照合…"

@@ -10,13 +10,15 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 
 from orchestrator.definitions import Definition, Step
-from orchestrator.graph import Layout, fold, folded_needs, lay_out
+from orchestrator.graph import Layout, fitting, fold, folded_needs, lay_out
 from orchestrator.models import Decision, Run, Task
 from orchestrator.templatetags.parts import span, words
 from orchestrator.words import later as _
 
 NOTHING = timedelta(0)
-TITLE_LENGTH = 16  # characters that fit into a node beside its mark
+ROOM = 10.8  # em of a title in a node; the mark beside it takes MARK of them
+MARK = 1.4
+NOTE_ROOM = 12.4  # em of the smaller letters of the second line
 MOST_NODES = 30  # beyond that many steps, stretches that have finished are drawn as one
 ACTORS = {"agent": (_("agent"), "who bot"), "review": (_("person"), "who")}
 # Task status: class of its node, tone and icon of its tag, words. A class draws a shape, so colour is never alone.
@@ -168,6 +170,14 @@ class Node:
     note: str
     label: str
 
+    @property
+    def short_title(self) -> str:
+        return fitting(self.title, ROOM - (MARK if self.mark else 0))
+
+    @property
+    def short_note(self) -> str:
+        return fitting(str(self.note), NOTE_ROOM)
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -297,7 +307,7 @@ def _node(line: Line, x: int, y: int, selected: str) -> Node:
     mark = MARKS.get({"stop": "x"}.get(icon, icon), "") if mark_css else ""
     name, label = line.step.name, f"{line.title} {line.note}: {line.state}"
     chosen = " sel" if name == selected else ""
-    return Node(name, name, x, y, css + chosen, mark, mark_css, _short(line.title), line.note, label)
+    return Node(name, name, x, y, css + chosen, mark, mark_css, line.title, line.note, label)
 
 
 def _stretch(lines: Sequence[Line], x: int, y: int) -> Node:
@@ -321,7 +331,3 @@ def _stretch(lines: Sequence[Line], x: int, y: int) -> Node:
         note,
         label,
     )
-
-
-def _short(title: str) -> str:
-    return title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 1]}…"

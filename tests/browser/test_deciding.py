@@ -1,5 +1,6 @@
 """Deciding in a real browser: by keyboard, two people at once, what is hidden until the choice, nothing ever lost."""
 
+import re
 from contextlib import suppress
 from datetime import timedelta
 
@@ -129,6 +130,7 @@ def test_two_people_get_one_answer_and_a_conflict_with_both_and_the_draft_surviv
     two.get_by_label("Send to").select_option("step:read")
     expect(two.get_by_text("The run continues there")).to_be_visible()
     services.release(review_id=review.pk, actor=everybody.second)
+    expect(two.locator("#bar")).to_contain_text("held by you")
     one.goto(case_url(review))
     one.get_by_role("radio", name="Reject").check()
     one.get_by_label("Duplicate").check()
@@ -139,6 +141,8 @@ def test_two_people_get_one_answer_and_a_conflict_with_both_and_the_draft_surviv
     expect(alert).to_be_focused()
     expect(alert).to_contain_text("Clerk")
     expect(alert).to_contain_text("read it again")
+    expect(two.locator("#bar")).to_contain_text("rejected")
+    expect(two.locator("#bar")).not_to_contain_text(re.compile("held by you|Due|Give back|Snooze"))
     assert Draft.objects.get(user=everybody.second).data["comments"]["reroute"] == "read it again"
     alert.get_by_role("button", name="Ask Clerk to reopen").click()
     expect(two.locator("#toast")).to_contain_text("asked to look again")
