@@ -82,6 +82,11 @@ class Moment:
     stamp: str
     events: list[Event] = field(default_factory=list)
 
+    def note(self, entries: Sequence[Entry]) -> list[Event]:
+        found = [_event(entry, self.at, self.stamp) for entry in entries]
+        self.events += found
+        return found
+
 
 _moment: ContextVar[Moment | None] = ContextVar("moment", default=None)
 
@@ -118,18 +123,17 @@ def record(
 def record_entry(entry: Entry) -> Event:
     """The same of an entry that is there already."""
     _refuse_outside_transaction()
-    if (moment := _moment.get()) is None:
-        return record_many([entry], at=database_now())[0]
-    event = _event(entry, moment.at, moment.stamp)
-    moment.events.append(event)
-    return event
+    moment = _moment.get()
+    return moment.note([entry])[0] if moment else record_many([entry], at=database_now())[0]
 
 
 def record_many(entries: Sequence[Entry], *, at: datetime) -> list[Event]:
-    """Record events in this order, all at `at` (cut to milliseconds), in two statements. Errors as `record()`."""
+    """Record events in this order, all at `at` (cut to milliseconds), in two statements; with others, at their time,
+    in one_moment(). Errors as `record()`."""
     _refuse_outside_transaction()
-    at, stamp = _cut(at)
-    events = [_event(entry, at, stamp) for entry in entries]
+    if moment := _moment.get():
+        return moment.note(entries)
+    events = Moment(*_cut(at)).note(entries)
     _insert(events)
     return events
 

@@ -172,10 +172,13 @@ def record(results: Sequence[tuple[Work, Outcome]], *, keep: int = 0) -> list[Wo
 def drain(*, lanes: Iterable[str] = LANES, budget: float = BUDGET, more: Callable[[], None] = lambda: None) -> bool:
     """Works until the budget (seconds) is spent or nothing is due. True: there may be more. `more` is called whenever
     there was at least as much as one worker takes at once: another may help."""
-    end = time.monotonic() + budget
-    for lane in lanes:
-        size = BATCH if lane == FAST_LANE else 1  # a batch of slow steps would serialise under one lease
-        while works := claim(lane, size, by_age=next(BY_AGE[lane])):
+    end, lanes, found = time.monotonic() + budget, tuple(lanes), True
+    while found and (due := due_lanes(*lanes)):
+        found = False  # unless this claims some of it: others may have it by now
+        for lane in due:
+            size = BATCH if lane == FAST_LANE else 1  # a batch of slow steps would serialise under one lease
+            works = claim(lane, size, by_age=next(BY_AGE[lane]))
+            found = found or bool(works)
             if len(works) == size:
                 more()
             while works:
@@ -186,11 +189,30 @@ def drain(*, lanes: Iterable[str] = LANES, budget: float = BUDGET, more: Callabl
     return False
 
 
+def due_lanes(*lanes: str) -> list[str]:
+    """Those of them in which something may be claimed, as the tasks that have been ready longest tell."""
+    return sorted({lane for (lane,) in statements.select(_longest_ready, (), lanes)}, key=lanes.index)
+
+
+def _longest_ready(_: Sequence[Slot], lanes: tuple[str, ...]) -> QuerySet:
+    due = Task.objects.filter(ready_at__lte=Clock(), lane__in=lanes)
+    return due.order_by("ready_at", "id").values_list("lane")[:BATCH]
+
+
 def resume(*, task_id: UUID, ready_at: datetime) -> bool:
     """A waiting task has its answer: it may be claimed from `ready_at` on (the end of the undo window). The caller
     holds the run's lock. False: it was no longer waiting."""
     values = {"ready_at": ready_at, "attempts": 0, "deaths": 0}
     return bool(transitions.move_tasks([task_id], [Task.Status.WAITING], Task.Status.READY, **values))
+
+
+def complete(work: Work, output: dict[str, Any]) -> str | None:
+    """The answer of a waiting task that nobody can take back any more: recorded here and now, where resume() would have
+    a worker claim the task first. The caller holds the run's lock. What the run is then; None: the task was no longer
+    waiting."""
+    recording = Recording([(work, Complete(output, None))], source=Task.Status.WAITING)
+    recording.write()
+    return recording.statuses[work.run_id] if recording.holds(work) else None
 
 
 def unresume(*, task_id: UUID) -> bool:

@@ -55,13 +55,14 @@ class Locked:
 
 
 class Recording:
-    """One batch of results, of whose following steps up to `keep` are leased to the caller at once. `write()` once,
-    inside a transaction."""
+    """One batch of results, of whose following steps up to `keep` are leased to the caller at once. Its tasks are
+    `running`, or all `waiting` for an answer that has come. `write()` once, inside a transaction."""
 
-    def __init__(self, results: Sequence[tuple[Work, Outcome]], *, keep: int = 0):
-        self.results, self.keep = results, keep
+    def __init__(self, results: Sequence[tuple[Work, Outcome]], *, keep: int = 0, source: str = Task.Status.RUNNING):
+        self.results, self.keep, self.source = results, keep, source
         self.now: datetime
         self.rows: dict[UUID, Locked] = {}
+        self.statuses: dict[UUID, str] = {}  # of the runs, as they become
         self.moves: dict[str, list[Work]] = {}
         self.decisions: list[Decision] = []
         self.entries: list[Entry] = []
@@ -75,7 +76,7 @@ class Recording:
         """Returns the steps leased to the caller."""
         self._lock()
         self._spend()
-        good = [(work, outcome) for work, outcome in self.results if self._holds(work)]
+        good = [(work, outcome) for work, outcome in self.results if self.holds(work)]
         for work, outcome in good:
             self.entries += work.entries
             self._take(work, outcome)
@@ -98,6 +99,9 @@ class Recording:
         ids = [work.task_id for work, _ in self.results]
         for pk, fence, status, run_status, round_, now in statements.select(_locked, ids):
             self.rows[pk], self.now = Locked(fence, status, run_status, round_), now
+        self.statuses = {
+            work.run_id: row.run_status for work, _ in self.results if (row := self.rows.get(work.task_id))
+        }
 
     def _spend(self) -> None:
         """What attempts used counts whatever became of them. Only runs with a budget are counted for."""
@@ -110,14 +114,14 @@ class Recording:
             if beyond := spent.over(mine[0].definition.budget):
                 self.overspent[run.pk], self.unsettled[run.pk] = beyond, mine[0].case
 
-    def _holds(self, work: Work) -> bool:
+    def holds(self, work: Work) -> bool:
         row = self.rows.get(work.task_id)
-        return row is not None and row.status == Task.Status.RUNNING and row.fence == work.fence
+        return row is not None and row.status == self.source and row.fence == work.fence
 
     def _note_dropped(self) -> None:
         """A late result changes nothing, and the trail says that it came."""
         for work, _ in self.results:
-            if not self._holds(work):
+            if not self.holds(work):
                 self._tell("task.result_dropped", work, fence=work.fence)
 
     def _take(self, work: Work, outcome: Outcome) -> None:
@@ -252,11 +256,11 @@ class Recording:
                 self.now if status not in (Task.Status.WAITING, Task.Status.INCIDENT, Task.Status.CANCELLED) else None
             )
             ids = [work.task_id for work in works]
-            transitions.move_tasks(ids, [Task.Status.RUNNING], status, lease_until=None, ended_at=ended)
+            transitions.move_tasks(ids, [self.source], status, lease_until=None, ended_at=ended)
 
     def _run_hooks(self) -> None:
         for work, outcome in self.results:
-            hook = getattr(outcome, "on_record" if self._holds(work) else "on_dropped", None)
+            hook = getattr(outcome, "on_record" if self.holds(work) else "on_dropped", None)
             if hook is not None:
                 hook(self.now)
 
@@ -273,6 +277,9 @@ class Recording:
         self.resumed = [run_id for run_id in (*ahead.due, *ahead.over) if self._run_waits(alike[run_id])]
         for run_id in self.resumed:
             self._tell_run("run.resumed", alike[run_id])
+        self.statuses |= dict.fromkeys(self.resumed, Run.Status.RUNNING) | dict.fromkeys(
+            ahead.over, Run.Status.SUCCEEDED
+        )
         self.finished = [alike[run_id].definition for run_id in ahead.over]
         for run_id in ahead.over:
             self._tell_run("run.succeeded", alike[run_id], outcome=endings.DONE)
@@ -340,6 +347,7 @@ class Recording:
             if run.status in (Run.Status.RUNNING, Run.Status.WAITING):
                 tasks.open_due(run, now=self.now)
             endings.settle(run, case=self.unsettled[run.pk], now=self.now)
+            self.statuses[run.pk] = run.status
 
 
 def _locked(task_ids: Sequence[Slot]) -> QuerySet:

@@ -13,7 +13,6 @@ from django.utils.module_loading import import_string
 from audit.log import SYSTEM, Entry, database_now, record_many
 
 from . import dispatch, endings, engine, transitions
-from .clock import Clock
 from .models import Effect, Heartbeat, Run, Task
 from .pinned import definition_of
 
@@ -28,7 +27,7 @@ STALE_AFTER = timedelta(seconds=30)
 def sweep() -> dict[str, int]:
     """One recovery pass; returns what was found, by kind. Passes exclude each other (PostgreSQL: advisory lock)."""
     found = {name: part() for name, part in _parts().items()}
-    if any(found.values()) or is_due("default") or is_due("effects"):
+    if any(found.values()) or is_due("default", "effects"):
         dispatch.wake()
     if is_due("ocr"):
         dispatch.wake("ocr")
@@ -40,9 +39,9 @@ def _parts() -> dict[str, Callable[[], int]]:
     return parts | {name: import_string(path) for name, path in settings.SWEEPERS.items()}
 
 
-def is_due(lane: str) -> bool:
+def is_due(*lanes: str) -> bool:
     """Something has been ready for a moment and nobody came: a wake-up was lost."""
-    return Task.objects.filter(lane=lane, ready_at__lte=Clock()).exists()
+    return bool(engine.due_lanes(*lanes))
 
 
 def alone() -> bool:

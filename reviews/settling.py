@@ -14,6 +14,7 @@ from orchestrator.pinned import Pinned, definition_of
 from orchestrator.policies import gate
 from orchestrator.policies.evaluate import Evaluation
 from orchestrator.services import InputInvalid, validate_input
+from orchestrator.steps.base import Work
 
 from . import policies
 from .errors import Conflict, Invalid
@@ -160,11 +161,33 @@ def corrected_round(act: "Act", case: Case, kind: str) -> tuple[Decision, Review
 def settle_approved(act: "Act", case: Case, proposals: Sequence[effects.Proposed]) -> dict[str, Any]:
     """The last signature: what was shown, as corrected, is authorised, unless the corrected values call for more."""
     decision = record_decision(act, policies.APPROVE)
-    undo_until = settle(act, decision, Review.Status.APPROVED, "review.approved")
-    asks_more = look_again(act, decision, case) if act.corrections else False
-    if not asks_more and not act.built.early:
+    asked = asks_more(act, case) if act.corrections else None
+    final = asked is None and not act.built.early
+    at_once = final and _is_at_once(act)
+    undo_until = close(act, decision, Review.Status.APPROVED, "review.approved", taken_up=at_once)
+    if asked is not None:
+        _store(act, decision, asked)
+    if final:
         _authorise(act, proposals)
+    complete(act, decision, case) if at_once else resume(act, undo_until)
     return response(act, decision.pk, undo_until)
+
+
+def _is_at_once(act: "Act") -> bool:
+    """Nobody can take the answer back, and nothing holds the run: the step is done with it."""
+    return undo_end(act) <= act.now and act.run.status in (Run.Status.RUNNING, Run.Status.WAITING)
+
+
+def complete(act: "Act", decision: Decision, case: Case) -> None:
+    """The step ends in this transaction; what follows it is ready."""
+    run, task = act.run, act.review.task
+    step = definition_of(run.version_id).step(task.step)
+    work = Work(task.pk, Pinned.of(run), step, fence=task.fence, attempt=task.attempts, case=case)
+    status = engine.complete(work, decision.output)
+    if status is None:
+        raise Conflict(gettext("The run does not wait for this answer any more; nothing was recorded."))
+    run.status = status
+    dispatch.wake_on_commit()
 
 
 def _authorise(act: "Act", proposals: Sequence[effects.Proposed]) -> None:
@@ -182,18 +205,21 @@ def _authorise(act: "Act", proposals: Sequence[effects.Proposed]) -> None:
         raise Invalid([("effects", str(error))]) from None
 
 
-def look_again(act: "Act", decision: Decision, case: Case) -> bool:
-    """The policies see corrected values as they see an agent's. Their decision is stored where a rule that nobody was
-    shown asks for a person. True: one does."""
+def look_again(act: "Act", decision: Decision, case: Case) -> None:
+    """Their decision on corrected values is stored where it asks for more."""
+    if (asked := asks_more(act, case)) is not None:
+        _store(act, decision, asked)
+
+
+def asks_more(act: "Act", case: Case) -> Evaluation | None:
+    """The policies see corrected values as they see an agent's. What they say, where a rule that nobody was shown asks
+    for a person."""
     pinned = Pinned.of(act.run)
     if pinned.policies is None:
-        return False
+        return None
     found = gate.evaluate_case(pinned, case)
     shown = {reason["rule"] for reason in act.review.reasons}
-    if not any(asks(rule) and rule["name"] not in shown for rule in found.as_json()["trace"]):
-        return False
-    _store(act, decision, found)
-    return True
+    return found if any(asks(rule) and rule["name"] not in shown for rule in found.as_json()["trace"]) else None
 
 
 def _store(act: "Act", decision: Decision, found: Evaluation) -> None:
@@ -362,13 +388,26 @@ def answer_of(act: "Act", decision: Decision) -> dict[str, Any]:
 
 def settle(act: "Act", decision: Decision, status: str, kind: str) -> datetime:
     """The round has its answer; the waiting step goes on when the undo window ends."""
-    review, undo_until = act.review, undo_end(act)
-    values = {"settled_at": act.now, "undo_until": undo_until, "answer": answer_of(act, decision)}
-    if not move_reviews([review.pk], LIVE, status, **values):
+    undo_until = close(act, decision, status, kind)
+    resume(act, undo_until)
+    return undo_until
+
+
+def close(act: "Act", decision: Decision, status: str, kind: str, *, taken_up: bool = False) -> datetime:
+    """The round has its answer, which can be taken back until the time that is returned. `taken_up`: the step need not
+    look at it any more."""
+    review, undo_until, answer = act.review, undo_end(act), answer_of(act, decision)
+    if taken_up:
+        answer["taken_up"] = act.now.isoformat()
+    if not move_reviews([review.pk], LIVE, status, settled_at=act.now, undo_until=undo_until, answer=answer):
         raise Conflict(gettext("Somebody else answered first; nothing was recorded."))
     review.status = status
-    if not engine.resume(task_id=review.task_id, ready_at=undo_until):
-        raise Conflict(gettext("The run does not wait for this answer any more; nothing was recorded."))
     told(review, kind, act.actor, **act.said(), decision=str(decision.pk), undo_until=undo_until)
-    dispatch.wake_on_commit()
     return undo_until
+
+
+def resume(act: "Act", undo_until: datetime) -> None:
+    """A worker takes the answer up when the undo window has ended."""
+    if not engine.resume(task_id=act.review.task_id, ready_at=undo_until):
+        raise Conflict(gettext("The run does not wait for this answer any more; nothing was recorded."))
+    dispatch.wake_on_commit()

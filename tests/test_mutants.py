@@ -122,7 +122,7 @@ def every_key_is_fresh(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_fence(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(recording.Recording, "_holds", lambda self, one: self.rows[one.task_id].status == "running")
+    patch.setattr(recording.Recording, "holds", lambda self, one: self.rows[one.task_id].status == self.source)
 
 
 def no_point_of_no_return(patch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from .desk import case_url, form_of, signed_in
 
 pytestmark = pytest.mark.django_db
 RECORD = 15
+AT_ONCE = 4  # to end the step as well, where nobody can take the answer back
 NEXT = 8  # to find the next case of the list and claim it
 FILLED_IN = {"verdict": "approve", "reason:approve": "other", "comment:approve": "Agreed by phone."}
 
@@ -102,3 +103,13 @@ def test_a_rejection_takes_no_more(everybody):
     with counted() as found:
         answer(review, everybody.clerk, "reject")
     assert len(found) <= RECORD - 2, "\n".join(found)
+
+
+def test_ending_the_step_with_the_answer_takes_four_more(everybody):
+    everybody.policy.undo_seconds = 0
+    everybody.policy.save()
+    review = full_case(everybody)
+    with counted() as found:
+        answer(review, everybody.clerk)
+    assert review.run.tasks.get(step="approve").status == "succeeded"
+    assert len(found) <= RECORD + AT_ONCE, "\n".join(found)

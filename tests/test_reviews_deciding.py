@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
+from audit.log import database_now
 from audit.models import Event
+from orchestrator import endings, engine
 from orchestrator.digests import digest
 from orchestrator.models import Decision, Effect, LedgerEntry, Task
 from reviews import services
@@ -58,19 +61,47 @@ def test_the_packet_says_what_stopped_it_what_differs_and_what_would_be_done(eve
 def test_approving_pays_once_and_leaves_its_events_in_order(everybody):
     review, before = waiting_bill(everybody), mark()
     told = answer(review, everybody.clerk)
-    assert kinds_since(before) == ["review.approved", "effect.authorised"]
-    assert (told["review_status"], told["run_status"]) == ("approved", "waiting")
+    assert kinds_since(before) == ["review.approved", "effect.authorised", "task.succeeded", "run.resumed"]
+    assert (told["review_status"], told["run_status"]) == ("approved", "running")
     before = mark()
     work()
     assert kinds_since(before) == [
-        "task.succeeded",
-        "run.resumed",
         "effect.sent",
         "task.succeeded",
         "effect.confirmed",
         "run.succeeded",
     ]
     assert LedgerEntry.objects.get().payload["amount"] == "1000.00"
+
+
+def test_an_answer_that_can_be_taken_back_leaves_the_step_to_a_worker(everybody):
+    everybody.policy.undo_seconds = 1
+    everybody.policy.save()
+    review, before = waiting_bill(everybody), mark()
+    told = answer(review, everybody.clerk)
+    assert kinds_since(before) == ["review.approved", "effect.authorised"]
+    assert told["run_status"] == "waiting"
+    assert review.run.tasks.get(step="approve").status == "ready"
+
+
+def test_an_answer_nobody_can_take_back_ends_its_step_with_it(everybody):
+    review = waiting_bill(everybody)
+    answer(review, everybody.clerk)
+    approve, pay = review.run.tasks.get(step="approve"), review.run.tasks.get(step="pay")
+    assert (approve.status, pay.status) == ("succeeded", "ready")
+    assert approve.ended_at == pay.ready_at
+    [told] = Event.objects.filter(kind="task.succeeded", subject_id=str(approve.pk))
+    assert told.at == Event.objects.get(kind="review.approved").at
+
+
+def test_an_answer_in_a_run_that_is_held_waits_with_it(everybody):
+    review = waiting_bill(everybody)
+    with transaction.atomic():
+        [run] = engine.lock_runs([review.run_id])
+        endings.suspend(run, why="looked into", now=database_now())
+    told = answer(review, everybody.clerk)
+    assert told["run_status"] == "suspended"
+    assert not review.run.tasks.filter(step="pay").exists()
 
 
 def test_the_decision_and_the_effect_are_bound_to_the_packet(everybody):

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,14 +87,18 @@ def decide(review: Any, reviewer: Any) -> None:
     services.decide(review_id=review.pk, actor=reviewer, verdict="approve", digest=review.packet_digest, nonce=nonce)
 
 
-def decision_latencies(ends: Ends, *, runs: int) -> list[float]:
-    """W3: seconds from the decision to the end of the step after it, one by one."""
-    reviewer, taken = people()["reviewer"], []
+def latencies(reviews: Iterable[Any], reviewer: Any, ends: Ends) -> Iterator[float]:
+    """Seconds from the decision to the end of the step after it, one by one. Stalled."""
     heard = ends.heard()
-    for review in waiting_reviews(Starter("w3", asked=True), runs):
+    for review in reviews:
         began = time.perf_counter()
         decide(review, reviewer)
         if next(heard, None) is None:
-            raise Stalled(len(taken), runs)
-        taken.append(time.perf_counter() - began)
-    return taken
+            raise Stalled(0, 1)
+        yield time.perf_counter() - began
+
+
+def decision_latencies(ends: Ends, *, runs: int) -> list[float]:
+    """The same for so many runs of W3 that wait for a person."""
+    reviews = waiting_reviews(Starter("w3", asked=True), runs)
+    return list(latencies(reviews, people()["reviewer"], ends))

@@ -7,12 +7,10 @@ REDIS_PORT the servers it has started (tests/bench/README.md).
 import os
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from psycopg import OperationalError
 
@@ -32,13 +30,14 @@ def main() -> None:
         empty(servers.database_url)
         product.set_up(servers)
         product.prepare()
-        with worker(folder / "worker.log") as process, finishing_line(servers, drive) as heard:
+        with worker(folder / "worker.log") as process:
             pids, runs = [process.pid], int(os.environ.get("N", "300"))
-            warm_up = product.Starter("w1").start
-            drive.drive(warm_up, 20, 10)
-            drive.bench_w1(SYSTEM, product.Starter("w1").start, pids, n1=int(os.environ.get("N1", "40")), n100=runs)
-            drive.bench_w2(SYSTEM, product.Starter("w2").start, pids, n=max(20, runs // 3))
-            measure_w3(drive, heard, pids, runs)
+            with finishing_line(servers, drive):
+                drive.drive(product.Starter("w1").start, 20, 10)  # to warm up
+                drive.bench_w1(SYSTEM, product.Starter("w1").start, pids, n1=int(os.environ.get("N1", "40")), n100=runs)
+                drive.bench_w2(SYSTEM, product.Starter("w2").start, pids, n=max(20, runs // 3))
+            with product.Ends(servers.database_url) as ends:
+                measure_w3(drive, ends, pids, runs)
 
 
 def harness() -> ModuleType:
@@ -66,45 +65,27 @@ def empty(database_url: str) -> None:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
-class Heard:
-    """Run ends as the harness counts them, and for W3 an event to wait for."""
+@contextmanager
+def finishing_line(servers: Servers, drive: ModuleType) -> Iterator[None]:
+    """Passes the end of each run on to the list on which the harness waits."""
 
-    def __init__(self, push: Callable[[str], Any]) -> None:
-        self.push, self.one_more = push, threading.Semaphore(0)
-
-    def listen(self, ends: product.Ends) -> None:
+    def listen(ends: product.Ends) -> None:
         with suppress(OperationalError):  # the connection is closed when everything has been measured
             for key in ends.heard(timeout=3600):
-                self.push(key.rpartition("/")[2])
-                self.one_more.release()
+                drive.R.lpush("done", key.rpartition("/")[2])
 
-    def forget(self) -> None:
-        while self.one_more.acquire(blocking=False):
-            pass
-
-
-@contextmanager
-def finishing_line(servers: Servers, drive: ModuleType) -> Iterator[Heard]:
-    """Passes the end of each run on to the list on which the harness waits."""
     with product.Ends(servers.database_url) as ends:
-        heard = Heard(lambda number: drive.R.lpush("done", number))
-        threading.Thread(target=heard.listen, args=[ends], daemon=True).start()
-        yield heard
+        threading.Thread(target=listen, args=[ends], daemon=True).start()
+        yield
 
 
-def measure_w3(drive: ModuleType, heard: Heard, pids: list[int], runs: int) -> None:
-    roots, reviewer, taken = [os.getpid(), *pids], product.people()["reviewer"], []
+def measure_w3(drive: ModuleType, ends: product.Ends, pids: list[int], runs: int) -> None:
+    roots, reviewer = [os.getpid(), *pids], product.people()["reviewer"]
     with drive.Cpu(roots) as creating:
         reviews = list(flows.waiting_reviews(product.Starter("w3", asked=True), runs))
-    heard.forget()
     probe = drive.disk_probe()
     with drive.Cpu(roots) as spent:
-        for review in reviews:
-            began = time.perf_counter()
-            flows.decide(review, reviewer)
-            if not heard.one_more.acquire(timeout=60):
-                raise flows.Stalled(len(taken), runs)
-            taken.append(time.perf_counter() - began)
+        taken = list(flows.latencies(reviews, reviewer, ends))
     drive.w3_emit(SYSTEM, runs, creating.wall, taken, spent, probe)
 
 

@@ -25,6 +25,7 @@ FIRST_LOCKS = (
     (effects, "_may_go_out", "after"),
     (recovery, "_expired", "after"),
 )
+READY = PARALLEL.replace("  pay:", "  look: {agent: cast.vendor, lane: ocr, needs: [read]}\n  pay:")  # a third branch
 ACTS = {
     "approve": lambda case: says(case.review, case.everybody.clerk),
     "reject": lambda case: says(case.review, case.everybody.second, "reject"),
@@ -41,8 +42,8 @@ ACTS = {
 
 
 class Case:
-    """A run that waits for a person, with its other branch in the hands of a worker whose lease is over, who has lost
-    two before."""
+    """A run that waits for a person, with a branch that is ready and one in the hands of a worker whose lease is over,
+    who has lost two before."""
 
     def __init__(self, everybody, number: int) -> None:
         self.everybody = everybody
@@ -61,7 +62,7 @@ def deadlocks() -> int:
 
 def test_no_two_acts_on_a_run_wait_for_each_other(monkeypatch):
     everybody, before = cast(), deadlocks()
-    services.save_workflow(source=PARALLEL, actor=everybody.admin, second=second_admin())
+    services.save_workflow(source=READY, actor=everybody.admin, second=second_admin())
     for number, (one, other) in enumerate(combinations_with_replacement(ACTS, 2)):
         case = Case(everybody, number)
         with meeting_at(monkeypatch, 2, *FIRST_LOCKS) as meeting:
