@@ -208,8 +208,8 @@ def news(request: Request) -> HttpResponse:
 @require_safe
 @never_cache
 def peek(request: Request, task: Any) -> HttpResponse:
-    """The preview of a case in the list. Looking at a preview is not opening the case."""
-    context = {"peek": newest_review(request.user, task), "wanted": Wanted.of(request.GET)}
+    """The preview of a case in the list, and what is similar to it. Looking at a preview is not opening the case."""
+    context = {"peek": newest_review(request.user, task), "wanted": Wanted.of(request.GET), "oob": True}
     context["snoozes"] = [(name, words) for name, (words, _) in SNOOZES.items()]
     return render(request, "queue/_peek.html", context)
 

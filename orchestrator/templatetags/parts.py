@@ -116,12 +116,12 @@ def in_unit(unit: str, count: int) -> str:
 
 @register.filter
 def until(moment: datetime | None) -> str:
-    """How far away a moment is: `1 h 55 min left`, `3 h 2 min over`."""
+    """How far away a moment is: `1 h 55 min`, or `3 h 2 min over`."""
     if moment is None:
         return ""
     left = moment - timezone.now()
-    words = _("%(span)s left") if left.total_seconds() >= 0 else _("%(span)s over")
-    return words % {"span": span(abs(left))}
+    away = span(abs(left))
+    return away if left.total_seconds() >= 0 else _("%(span)s over") % {"span": away}
 
 
 @register.filter

@@ -95,6 +95,34 @@ def test_one_key_takes_back_all_that_was_handed_over_but_what_changed_meanwhile(
     assert {row.pk: row.delegated_to for row in Review.objects.all()} == {first.pk: None, second.pk: everybody.second}
 
 
+def test_rows_are_ticked_with_a_finger_on_a_phone_and_acted_on_together(everybody: Cast, sign_in: SignIn) -> None:
+    for _ in range(2):
+        waiting_bill(everybody)
+    page = sign_in("clerk", viewport={"width": 390, "height": 844}, has_touch=True)
+    for box in page.locator(".items [type=checkbox]").all():
+        place = box.bounding_box()
+        assert place
+        assert min(place["width"], place["height"]) >= 24
+        box.tap()
+        expect(box).to_be_checked()
+    expect(page.get_by_role("heading", level=1)).to_have_text("My queue")
+    page.locator("#bulk").get_by_role("button", name="Delegate").tap()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Delegate 2 cases")
+
+
+def test_select_similar_follows_the_selected_row(everybody: Cast, sign_in: SignIn) -> None:
+    first, second = waiting_bill(everybody, amount="900.00"), waiting_bill(everybody)
+    page = sign_in("clerk", viewport={"width": 1024, "height": 768})
+    similar = page.get_by_role("link", name="Select similar")
+    for key, review in (("j", first), ("k", second)):
+        page.keyboard.press(key)
+        expect(similar).to_have_attribute("href", f"/queue/?view=mine&like={review.task_id}")
+    similar.click()
+    expect(page.locator(".items :checked")).to_have_count(2)
+    page.keyboard.press("j")  # here nothing more is offered, and nothing is missing either
+    expect(page.locator("#peek h2")).to_contain_text("900.00")
+
+
 def test_one_key_puts_the_selected_case_aside(everybody: Cast, sign_in: SignIn) -> None:
     review = waiting_bill(everybody)
     page = sign_in("clerk")
