@@ -41,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "orchestrator.pages.caching.NothingIsKept",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "orchestrator.pages.language.Language",
     "django.middleware.common.CommonMiddleware",

@@ -2,6 +2,7 @@
 
 import threading
 from decimal import Decimal
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -46,6 +47,27 @@ def wrong_output(case: Anything, ctx: AgentContext) -> Result[Count]:
 @agent("test.crash", version="1")
 def crash(case: Anything, ctx: AgentContext) -> Result[Count]:
     raise ZeroDivisionError("bug")
+
+
+NUL, HALF = "a\0b", "a\ud800b"
+HOSTILE: dict[str, dict[str, Any]] = {
+    "nul": {"rationale": NUL},
+    "half": {"rationale": HALF},
+    "quoted": {"evidence": [{"quote": NUL}]},
+    "no-number": {"evidence": [{"score": float("nan")}]},
+    "named": {"evidence": [{NUL: 1}]},
+    "codes": {"rationale": "\x1b[31mred\r\n\u2028"},
+}
+
+
+@agent("test.hostile", version="1")
+def hostile(case: Anything, ctx: AgentContext) -> Result[Count]:
+    """Answers what its input names, until it was told what is wrong with it."""
+    says = case.input.get("says")
+    if says == "fails":
+        raise Permanent(NUL + HALF)
+    given = {} if ctx.objections else HOSTILE.get(says, {})
+    return Result(Count(n=len(ctx.step)), **{"confidence": 0.9, "rationale": "counted", **given})
 
 
 class Stuck:

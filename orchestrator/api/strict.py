@@ -18,6 +18,8 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext
 from ninja.parser import Parser
 
+from orchestrator.text import is_storable
+
 from .errors import NOT_FOUND, ApiError, invalid, problem
 
 MAX_DEPTH = 40
@@ -105,11 +107,6 @@ def _inside(item: Any) -> Iterable[Any]:
 def _check_text(text: str) -> None:
     if not is_storable(text):
         raise ApiError(400, gettext("body: text with a NUL character or half a character (a lone surrogate)"))
-
-
-def is_storable(text: str) -> bool:
-    """Neither NUL, which PostgreSQL cannot hold, nor a lone surrogate, which UTF-8 cannot carry."""
-    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def known_parameters(view: Callable[..., Any]) -> Callable[..., Any]:

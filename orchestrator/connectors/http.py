@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from orchestrator.models import ConnectorCheck
+from orchestrator.text import is_storable, storable
 
 from . import outbound
 from .base import Confirmed, InDoubt, Refused, Reply, Sent
@@ -44,7 +45,8 @@ class HttpConnector:
             return InDoubt(str(error))
         if status in (200, 201):
             ref = answer.get("ref")
-            return Confirmed(ref[:200]) if isinstance(ref, str) and ref else InDoubt(f"answer {status} without a ref")
+            good = isinstance(ref, str) and ref and is_storable(ref)
+            return Confirmed(ref[:200]) if good else InDoubt(f"answer {status} without a ref")
         if status == 409:
             return Refused("the key is known with another body (409)")
         if 400 <= status < 500 and status not in AGAIN_LATER:
@@ -62,7 +64,7 @@ class HttpConnector:
             return InDoubt(f"could not be asked: answer {status}")
         if answer.get("payload_digest") not in (None, sent.payload_digest):
             return Refused("the outside has this key with other content")
-        return Confirmed(str(answer.get("ref", ""))[:200])
+        return Confirmed(storable(str(answer.get("ref", "")))[:200])
 
     def post(self, kind: str, key: str, business_key: str, payload: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """(status, JSON object, empty unless it went well)."""

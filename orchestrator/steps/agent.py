@@ -10,6 +10,7 @@ from orchestrator.agents.base import Agent, BudgetSpent, Permanent, Result, Sour
 from orchestrator.definitions import Step
 from orchestrator.sources import Context
 from orchestrator.spending import Spent
+from orchestrator.text import storable, unstorable
 from orchestrator.timeouts import TookTooLong
 
 from .base import StepHandler, Work
@@ -17,6 +18,14 @@ from .outcomes import Complete, Fail, Judgement, Outcome, Retry
 
 BUDGET = "budget"
 logger = logging.getLogger(__name__)
+
+
+class Unstorable(ValueError):
+    """An answer that no database can hold; it is told where."""
+
+    def __init__(self, places: list[str]):
+        super().__init__(places[0])
+        self.places = places
 
 
 class AgentStep(StepHandler):
@@ -62,12 +71,14 @@ def ask(agent: Agent, work: Work) -> Outcome:
         return completed(agent, result, context)
     except ValidationError as error:
         return Retry(f"output of {agent.name}: {first_objection(error)}", at_once=True, objections=objections(error))
+    except Unstorable as error:
+        return Retry(f"output of {agent.name}: {error}", at_once=True, objections=error.places)
     except BudgetSpent as error:
         return Fail(str(error), kind=BUDGET)
     except (Permanent, SourceRefused) as error:
-        return Fail(str(error), kind="agent-failed")
+        return Fail(storable(str(error)), kind="agent-failed")
     except (Transient, TookTooLong) as error:
-        return Retry(str(error))
+        return Retry(storable(str(error)))
     except Exception as error:  # an agent may raise anything; the run must not lose its task to it
         logger.exception("agent %s failed in run %s", agent.name, work.run_id)
         return Retry(f"{agent.name} failed: {type(error).__name__}")
@@ -83,18 +94,19 @@ def completed(agent: Agent, result: Result, context: Context) -> Complete:
     output = validated(agent.output_model, result.output)
     if not 0 <= result.confidence <= 1:
         raise ValueError(f"confidence: {result.confidence!r} is not between 0 and 1")
-    return Complete(
-        output.model_dump(mode="json"),
-        Judgement(
-            "agent",
-            agent.name,
-            agent.version,
-            confidence=result.confidence,
-            rationale=result.rationale,
-            evidence=[*context.reads, *result.evidence],
-            cost=result.cost,
-        ),
+    plain, evidence = output.model_dump(mode="json"), [*context.reads, *result.evidence]
+    if places := list(unstorable({**plain, "rationale": result.rationale, "evidence": evidence})):
+        raise Unstorable(places)
+    judgement = Judgement(
+        "agent",
+        agent.name,
+        agent.version,
+        confidence=result.confidence,
+        rationale=result.rationale,
+        evidence=evidence,
+        cost=result.cost,
     )
+    return Complete(plain, judgement)
 
 
 def validated(model: type[BaseModel], output: BaseModel) -> BaseModel:

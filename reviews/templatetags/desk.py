@@ -20,6 +20,7 @@ AREAS = {"cases": "queue", "documents": "queue"}
 HTMX = {
     "includeIndicatorStyles": False,
     "allowEval": False,
+    "allowScriptTags": False,
     "selfRequestsOnly": True,
     "historyCacheSize": 0,
     "refreshOnHistoryMiss": True,
