@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy
 
 from .filters import NOUNS, kinds_of
 from .models import Event
@@ -42,7 +43,7 @@ class EventAdmin(admin.ModelAdmin):
     list_display = ["at", "kind", "subject_type", "subject_id", "workflow", "queue", "actor_label"]
     list_filter = [NounFilter, "at"]
     search_fields = ["subject_id"]  # shows the search field; get_search_results() says what it does
-    search_help_text = "The id of a record, a case or a run"
+    search_help_text = gettext_lazy("The id of a record, a case or a run")
     ordering = ["-at", "-id"]
     show_full_result_count = False
     paginator = CappedPaginator

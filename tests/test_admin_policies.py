@@ -77,7 +77,7 @@ def over_20_000(form, **values):
 def test_over_20_000_goes_to_the_manager_once_it_is_saved_and_published(admin, other, policy, everybody):
     assert bill(everybody, amount="19000.00").status == "succeeded"
     saved = admin.post(page_of(policy), {**over_20_000(form_of(admin, policy)), "_propose": "1"}, follow=True)
-    assert "the draft was handed over; it waits for somebody else" in saved.content.decode()
+    assert "Bills: handed over; it waits for somebody else" in saved.content.decode()
     published = other.post(page_of(policy), {**form_of(other, policy), "_publish": "1"}, follow=True)
     assert "Bills: version 2 is in force for runs that start from now on." in published.content.decode()
     review = waiting_bill(everybody, amount="20500.00", differences=0)

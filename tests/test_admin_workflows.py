@@ -60,7 +60,7 @@ def test_a_definition_is_refused_with_its_objections_by_path(author):
 
 def test_what_one_person_hands_over_waits_for_another(author, second):
     page = author.post(ADD, {"source": ONE}, follow=True).content.decode()
-    assert "was handed over; it waits for somebody else to publish it" in page
+    assert ": handed over; it waits for somebody else to publish it" in page
     assert "Publish what was handed over" not in page
     workflow = Workflow.objects.get()
     assert workflow.current is None
@@ -144,3 +144,18 @@ def test_the_database_refuses_a_version_published_by_its_author(workflow):
     given = {"workflow": workflow, "number": 2, "source": "", "definition": first.definition, "digest": "x"}
     with pytest.raises(IntegrityError, match="version_published_by_a_second_person"), transaction.atomic():
         WorkflowVersion.objects.create(**given, authored_by=first.authored_by, published_by=first.authored_by)
+
+
+def test_the_admin_pages_of_ours_speak_the_language_of_the_browser(author, second):
+    author.post(ADD, {"source": ONE})
+    [workflow] = Workflow.objects.all()
+    page = second.get(page_of(workflow), headers={"accept-language": "de"}).content.decode()
+    for words in (
+        "Eine neue Version übergeben",
+        "Veröffentlichen, was übergeben wurde",
+        "veröffentlichen muss es jemand",
+    ):
+        assert words in page
+    page = second.get(page_of(workflow, "new-version"), headers={"accept-language": "de"}).content.decode()
+    assert "Prüfen und übergeben" in page
+    assert "Was Sie übergeben, veröffentlicht jemand anders." in page

@@ -9,11 +9,13 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 
 from audit.log import person
 from orchestrator.models import ApiToken
 from orchestrator.permissions import is_agent
 from orchestrator.tokens import revoke_token
+from orchestrator.words import later as _
 
 from .recorded import ReadOnlyAdmin, RecordedAdmin, tell
 
@@ -74,7 +76,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return admin.ModelAdmin.has_change_permission(self, request)
 
-    @admin.action(description="Revoke the chosen tokens", permissions=["revoke"])
+    @admin.action(description=_("Revoke the chosen tokens"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
         count = sum(revoke_token(token=token, actor=person(request.user)) for token in tokens)
-        messages.success(request, f"{count} revoked; they no longer open anything.")
+        messages.success(request, gettext("%(count)s revoked; they no longer open anything.") % {"count": count})

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext
 
 from orchestrator import services
 from orchestrator.models import Policy, PolicyRule, PolicyVersion
@@ -19,20 +20,21 @@ from orchestrator.policies.cel import check_vocabulary
 from orchestrator.policies.evaluate import PolicyError, PolicySet, Rule
 from orchestrator.policies.gate import SAMPLE
 from orchestrator.publishing import is_proposed, policy_set_from
+from orchestrator.words import later as _
 
 from .policy_trial import trial
-from .recorded import ReadOnlyAdmin, ReadOnlyInline, RecordedAdmin
+from .recorded import AGAINST, HANDED_OVER, IN_FORCE, ReadOnlyAdmin, ReadOnlyInline, RecordedAdmin
 
 # A rule's objections come under the names of the policy's own form.
 FIELD_OF = {"when": "condition"}
 IN_WORDS = {
-    "money": f"an amount in {settings.BASE_CURRENCY}, written 20,000.00",
-    "bool": "yes or no, written fact or !fact",
-    "int": "a whole number",
-    "float": "a number such as 0.9",
-    "str": 'text, written "text"',
-    "date": 'a date, written "2026-03-31"',
-    "list[str]": 'a list of text: "text" in fact',
+    "money": _("an amount in the base currency, written 20,000.00"),
+    "bool": _("yes or no, written fact or !fact"),
+    "int": _("a whole number"),
+    "float": _("a number such as 0.9"),
+    "str": _('text, written "text"'),
+    "date": _('a date, written "2026-03-31"'),
+    "list[str]": _('a list of text: "text" in fact'),
 }
 
 
@@ -56,7 +58,7 @@ class VocabularyField(forms.CharField):
 
 
 class PolicyForm(forms.ModelForm):
-    vocabulary = VocabularyField(help_text="The facts rules may use, one on a line as name: type.", required=False)
+    vocabulary = VocabularyField(help_text=_("The facts rules may use, one on a line as name: type."), required=False)
 
 
 class RuleForm(forms.ModelForm):
@@ -124,21 +126,24 @@ class PolicyAdmin(RecordedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["standing", "proposed", "facts", *(["name"] if obj else [])]  # workflows name it
 
-    @admin.display(description="in force")
+    @admin.display(description=_("in force"))
     def standing(self, policy: Policy) -> str:
         now = policy.current
         if now is None:
-            return "Nothing yet: hand the draft over, and somebody else publishes it."
-        return f"Version {now.number}, since {now.published_at:%Y-%m-%d %H:%M %Z}, put in force by {now.published_by}."
+            return gettext("Nothing yet: hand the draft over, and somebody else publishes it.")
+        since = f"{now.published_at:%Y-%m-%d %H:%M %Z}"
+        told = {"number": now.number, "since": since, "by": now.published_by}
+        return gettext("Version %(number)s, since %(since)s, put in force by %(by)s.") % told
 
-    @admin.display(description="handed over")
+    @admin.display(description=_("handed over"))
     def proposed(self, policy: Policy) -> str:
         """What the second person is asked to put in force, rule by rule against what is."""
         if not policy.proposed_by_id:
-            return "Nothing waits to be published."
+            return gettext("Nothing waits to be published.")
         if not is_proposed(policy):
-            return f"The draft was changed since {policy.proposed_by} handed it over: hand it over again."
-        said = format_html("<p>By {}; somebody else publishes it. Against what is in force:</p>", policy.proposed_by)
+            changed = gettext("The draft was changed since %(by)s handed it over: hand it over again.")
+            return changed % {"by": policy.proposed_by}
+        said = format_html("<p>{}</p>", AGAINST % {"by": policy.proposed_by})
         rows = format_html_join("", "<li>{}</li>", ([words] for words in differences(policy)))
         return format_html("{}<ul>{}</ul>", said, rows)
 
@@ -149,7 +154,7 @@ class PolicyAdmin(RecordedAdmin):
         theirs = policy is not None and policy.proposed_by_id != request.user.pk and is_proposed(policy)
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "may_publish": theirs})
 
-    @admin.display(description="facts to use in conditions")
+    @admin.display(description=_("facts to use in conditions"))
     def facts(self, policy: Policy) -> str:
         vocabulary = {**policy.vocabulary, SAMPLE: "bool"}
         rows = [(name, IN_WORDS.get(kind, kind)) for name, kind in sorted(vocabulary.items())]
@@ -179,9 +184,9 @@ class PolicyAdmin(RecordedAdmin):
             messages.success(request, act(policy, cast(Any, request.user)))
         except PolicyError as wrong:
             for place, message in wrong.errors:
-                messages.error(request, f"Not published. {place}: {message}")
+                messages.error(request, gettext("Not published. %(why)s") % {"why": f"{place}: {message}"})
         except services.ServiceError as refused:
-            messages.error(request, f"Not published. {refused}.")
+            messages.error(request, gettext("Not published. %(why)s.") % {"why": refused})
         return HttpResponseRedirect(reverse("admin:orchestrator_policy_change", args=[policy.pk]))
 
     def get_urls(self) -> list[URLPattern]:
@@ -194,13 +199,13 @@ class PolicyAdmin(RecordedAdmin):
 
 def propose(policy: Policy, actor: Any) -> str:
     if services.propose_policy(policy=policy, actor=actor):
-        return f"{policy.title}: the draft was handed over; it waits for somebody else to publish it."
-    return f"{policy.title}: version {policy.current.number} is unchanged."
+        return HANDED_OVER % {"row": policy.title}
+    return gettext("%(row)s: the version in force is unchanged.") % {"row": policy.title}
 
 
 def publish(policy: Policy, actor: Any) -> str:
     version = services.publish_policy(policy=policy, actor=actor)
-    return f"{policy.title}: version {version.number} is in force for runs that start from now on."
+    return IN_FORCE % {"row": policy.title, "number": version.number}
 
 
 ACTS = {"_propose": propose, "_publish": publish}
@@ -214,7 +219,7 @@ def differences(policy: Policy) -> list[str]:
         lines_of(policy_set_from(policy), policy.sample_percent),
     )
     changed = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
-    return [f"{name}: {old.get(name, 'not there')} → {new.get(name, 'removed')}" for name in changed]
+    return [f"{name}: {old.get(name, gettext('not there'))} → {new.get(name, gettext('removed'))}" for name in changed]
 
 
 def lines_of(found: PolicySet, sample: Any) -> dict[str, str]:

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 
 from orchestrator.case import load_cases
 from orchestrator.models import Policy, Run
@@ -17,32 +18,38 @@ from orchestrator.policies import gate
 from orchestrator.policies.evaluate import Evaluation, PolicyError, PolicySet, RuleTrace
 from orchestrator.policies.facts import show
 from orchestrator.publishing import policy_set_from
+from orchestrator.words import later as _
 
 RECENT = 25
-STATES = {"fired": "fired", "not_fired": "did not fire", "not_yet": "not yet", "error": "could not be judged"}
+STATES = {
+    "fired": _("fired"),
+    "not_fired": _("did not fire"),
+    "not_yet": _("not yet"),
+    "error": _("could not be judged"),
+}
 
 
 class TrialForm(forms.Form):
     """Which case: one of the recent ones, or any by its id."""
 
-    run = forms.ChoiceField(required=False, label="A recent case")
-    other = forms.UUIDField(required=False, label="or the id of a run")
+    run = forms.ChoiceField(required=False, label=_("A recent case"))
+    other = forms.UUIDField(required=False, label=_("or the id of a run"))
 
     def __init__(self, policy: Policy, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.runs = Run.objects.filter(policy_version__policy=policy).select_related("version__workflow")
         recent = self.runs.order_by("-started_at", "-pk")[:RECENT]
-        choices = [("", "choose …"), *((str(run.pk), in_words(run)) for run in recent)]
+        choices = [("", gettext("choose …")), *((str(run.pk), in_words(run)) for run in recent)]
         self.fields["run"].choices = choices  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         wanted = cleaned.get("other") or cleaned.get("run")
         if not self.errors and not wanted:
-            raise forms.ValidationError("Choose a case, or give the id of a run.")
+            raise forms.ValidationError(gettext("Choose a case, or give the id of a run."))
         cleaned["case"] = self.runs.filter(pk=UUID(str(wanted))).first() if wanted else None
         if wanted and cleaned["case"] is None:
-            self.add_error("other", f"{wanted} is no run that was judged by this policy.")
+            self.add_error("other", gettext("%(run)s is no run that was judged by this policy.") % {"run": wanted})
         return cleaned
 
 
@@ -83,14 +90,16 @@ class Compared:
     @property
     def routes(self) -> list[tuple[str, str]]:
         """(of what, the route in words) for the head of the page."""
-        rows = [("The draft", self.draft)] + ([("In force", self.in_force)] if self.in_force else [])
+        rows = [(gettext("The draft"), self.draft)] + ([(gettext("In force"), self.in_force)] if self.in_force else [])
         return [(label, route_in_words(found)) for label, found in rows]
 
 
 def route_in_words(found: Evaluation) -> str:
     words = str(Policy.Route(found.route).label)
-    more = [f"then {level}" for level in found.levels] + ([f"to {found.target}"] if found.target else [])
-    return ", ".join([words, *more]) + (" (no rule fired)" if found.by_otherwise else "")
+    more = [gettext("then %(level)s") % {"level": level} for level in found.levels] + (
+        [gettext("to %(target)s") % {"target": found.target}] if found.target else []
+    )
+    return ", ".join([words, *more]) + (gettext(" (no rule fired)") if found.by_otherwise else "")
 
 
 def compare(policy: Policy, run: Run) -> Compared:
@@ -113,7 +122,7 @@ def line_of(rule: RuleTrace, policies: PolicySet, in_force: dict[str, str]) -> L
         route=str(Policy.Route(rule.route).label),
         values=shown,
         note=rule.reason or (rule.near.text if rule.near else ""),
-        in_force=in_force.get(rule.name, "not in it"),
+        in_force=in_force.get(rule.name, gettext("not in it")),
     )
 
 
@@ -138,6 +147,6 @@ def trial(model_admin: admin.ModelAdmin, request: HttpRequest, pk: Any) -> HttpR
         "form": form,
         "found": found,
         "objections": objections,
-        "title": f"Try {policy.title} on a case",
+        "title": gettext("Try %(policy)s on a case") % {"policy": policy.title},
     }
     return render(request, "admin/orchestrator/policy/try.html", context)

@@ -11,8 +11,12 @@ from guardian.admin import AdminGroupObjectPermissionsForm, AdminUserObjectPermi
 from audit.admin import CappedPaginator
 from audit.log import person, record
 from orchestrator.grants import give, take
+from orchestrator.words import later as _
 
 Described = Mapping[str, Any]
+AGAINST = _("By %(by)s; somebody else publishes it. Against what is in force:")
+HANDED_OVER = _("%(row)s: handed over; it waits for somebody else to publish it.")
+IN_FORCE = _("%(row)s: version %(number)s is in force for runs that start from now on.")
 
 
 def tell(kind: str, obj: models.Model, request: HttpRequest, act: str, before: Described, after: Described) -> None:
@@ -30,6 +34,9 @@ def tell(kind: str, obj: models.Model, request: HttpRequest, act: str, before: D
 
 class RecordedAdmin(admin.ModelAdmin):
     """`described()` is what an event compares: by default every field that can be edited."""
+
+    class Media:
+        css = {"all": ["admin.css"]}
 
     event = "config.changed"
 

@@ -8,11 +8,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
 
 from orchestrator.import_formats import ImportRefused
 from orchestrator.importing import import_rows
 from orchestrator.models import AgentAccount, Connector, DataSource, ExchangeRate, SourceRow
 from orchestrator.permissions import granted, holds
+from orchestrator.words import later as _
 
 from .recorded import GrantingAdmin, ReadOnlyAdmin, RecordedAdmin
 
@@ -23,7 +25,7 @@ MOST_NAMED = 50
 class ImportForm(forms.Form):
     """A file of rows. What keeps it from being loaded stands at the field, line by line."""
 
-    file = forms.FileField(help_text="CSV with a header, JSON Lines, UBL Order, Receipt Advice or Despatch Advice.")
+    file = forms.FileField(help_text=_("CSV with a header, JSON Lines, UBL Order, Receipt Advice or Despatch Advice."))
 
     def load(self, source: DataSource, actor: Any) -> dict[str, int] | None:
         """Counts of what was loaded; None with the objections at the field, and then nothing was."""
@@ -34,7 +36,9 @@ class ImportForm(forms.Form):
             for bad in refused.bad[:MOST_NAMED]:
                 self.add_error("file", str(bad))
             if len(refused.bad) > MOST_NAMED:
-                self.add_error("file", f"and {len(refused.bad) - MOST_NAMED} more")
+                self.add_error(
+                    "file", gettext("and %(count)s further lines") % {"count": len(refused.bad) - MOST_NAMED}
+                )
             return None
 
 
@@ -65,10 +69,10 @@ class DataSourceAdmin(RecordedAdmin, GrantingAdmin):
         """Definitions name a source, and its rows were keyed when they were loaded."""
         return ["name", "kind", "key_field", "readers"] if obj else ["readers"]
 
-    @admin.display(description="agents that may read it")
+    @admin.display(description=_("agents that may read it"))
     def readers(self, obj: DataSource) -> str:
         accounts = AgentAccount.objects.select_related("user").order_by("agent") if obj.pk else []
-        return ", ".join(a.agent for a in accounts if holds(a.user, READ, obj)) or "none"
+        return ", ".join(a.agent for a in accounts if holds(a.user, READ, obj)) or gettext("none")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.import_view)
@@ -92,7 +96,7 @@ class DataSourceAdmin(RecordedAdmin, GrantingAdmin):
             "opts": self.opts,
             "original": source,
             "form": form,
-            "title": f"Import rows into {source.title}",
+            "title": gettext("Import rows into %(source)s") % {"source": source.title},
         }
         return render(request, "admin/orchestrator/datasource/import.html", context, status=422 if form.errors else 200)
 
@@ -128,7 +132,7 @@ class AgentAccountAdmin(ReadOnlyAdmin):
     list_select_related = ["user"]
     fields = ["agent", "user", "reads"]
 
-    @admin.display(description="sources it may read")
+    @admin.display(description=_("sources it may read"))
     def reads(self, account: AgentAccount) -> str:
         sources = DataSource.objects.filter(pk__in=granted(account.user, DataSource, [READ]))
-        return ", ".join(sources.order_by("name").values_list("name", flat=True)) or "none"
+        return ", ".join(sources.order_by("name").values_list("name", flat=True)) or gettext("none")

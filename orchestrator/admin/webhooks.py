@@ -8,9 +8,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
 
 from orchestrator import services
 from orchestrator.models import Connection, Hook, HookDelivery, WebhookDelivery, WebhookEndpoint
+from orchestrator.words import later as _
 
 from .recorded import RecordedAdmin
 
@@ -27,11 +29,13 @@ class SecretAdmin(RecordedAdmin):
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("secret", "read_until") if obj is not None else ("read_until",)
 
-    @admin.display(description="second person")
+    @admin.display(description=_("second person"))
     def proposed(self, row: Connection) -> str:
         if row.pk and row.put_in_force_by_id:
-            return f"Written by {row.proposed_by}, put in force by {row.put_in_force_by}."
-        return f"Written by {row.proposed_by}; somebody else puts it in force." if row.proposed_by_id else "–"
+            both = {"by": row.proposed_by, "second": row.put_in_force_by}
+            return gettext("Written by %(by)s, put in force by %(second)s.") % both
+        waits = gettext("Written by %(by)s; somebody else puts it in force.") % {"by": row.proposed_by}
+        return waits if row.proposed_by_id else "–"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -44,7 +48,7 @@ class SecretAdmin(RecordedAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if services.propose_connection(row=obj, actor=cast(Any, request.user)):
-            messages.info(request, f"{obj} stands still until somebody else puts it in force.")
+            messages.info(request, gettext("%(row)s stands still until somebody else puts it in force.") % {"row": obj})
 
     def get_urls(self) -> list[URLPattern]:
         view, name = self.admin_site.admin_view(self.act_view), f"orchestrator_{self.opts.model_name}_act"
@@ -59,15 +63,15 @@ class SecretAdmin(RecordedAdmin):
         service, words = ACTS[act]
         try:
             service(row=row, actor=cast(Any, request.user))
-            messages.success(request, f"{row} {words}.")
+            messages.success(request, words % {"row": row})
         except services.ServiceError as refused:
             messages.error(request, f"{refused}.")
         return redirect(reverse(f"admin:orchestrator_{self.opts.model_name}_change", args=[row.pk]))
 
 
 ACTS: Mapping[str, tuple[Callable[..., None], str]] = {
-    "publish": (services.publish_connection, "is in force"),
-    "stop": (services.switch_off_connection, "is switched off"),
+    "publish": (services.publish_connection, _("%(row)s is in force.")),
+    "stop": (services.switch_off_connection, _("%(row)s is switched off.")),
 }
 
 

@@ -11,20 +11,22 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 
 from orchestrator import services
 from orchestrator.definitions import Definition, DefinitionError
 from orchestrator.models import Workflow, WorkflowVersion
 from orchestrator.publishing import check_workflow
+from orchestrator.words import later as _
 
-from .recorded import GrantingAdmin, ReadOnlyAdmin, ReadOnlyInline, RecordedAdmin
+from .recorded import AGAINST, HANDED_OVER, IN_FORCE, GrantingAdmin, ReadOnlyAdmin, ReadOnlyInline, RecordedAdmin
 
 
 class SourceForm(forms.Form):
     """A definition as YAML. `workflow` is the one it must be a version of, if any."""
 
     source = forms.CharField(
-        label="Definition (YAML)", widget=forms.Textarea(attrs={"rows": 32, "cols": 110, "spellcheck": "false"})
+        label=_("Definition (YAML)"), widget=forms.Textarea(attrs={"rows": 32, "cols": 110, "spellcheck": "false"})
     )
 
     def __init__(self, *args: Any, author: Any, workflow: Workflow | None = None, **kwargs: Any) -> None:
@@ -41,7 +43,15 @@ class SourceForm(forms.Form):
 
     def check_name(self, definition: Definition) -> None:
         if self.workflow and definition.name != self.workflow.name:
-            raise DefinitionError([("workflow", f"is {definition.name!r}; expected {self.workflow.name!r}")])
+            raise DefinitionError(
+                [
+                    (
+                        "workflow",
+                        gettext("is %(value)r; expected %(name)r")
+                        % {"value": definition.name, "name": self.workflow.name},
+                    )
+                ]
+            )
 
 
 class VersionInline(ReadOnlyInline):
@@ -73,12 +83,12 @@ class WorkflowAdmin(RecordedAdmin, GrantingAdmin):
             *super().get_urls(),
         ]
 
-    @admin.display(description="handed over")
+    @admin.display(description=_("handed over"))
     def proposed(self, workflow: Workflow) -> str:
         """What the second person is asked to put in force, line by line against what is."""
         if not workflow.proposed_by_id:
-            return "Nothing waits to be published."
-        said = format_html("<p>By {}; somebody else publishes it. Against what is in force:</p>", workflow.proposed_by)
+            return gettext("Nothing waits to be published.")
+        said = format_html("<p>{}</p>", AGAINST % {"by": workflow.proposed_by})
         return format_html("{}<pre>{}</pre>", said, differences(workflow))
 
     def change_view(
@@ -103,10 +113,14 @@ class WorkflowAdmin(RecordedAdmin, GrantingAdmin):
         if request.method == "POST" and form.is_valid():
             actor: Any = request.user
             workflow, is_new = services.propose_workflow(source=form.cleaned_data["source"], actor=actor)
-            waits = "was handed over; it waits for somebody else to publish it"
-            messages.success(request, f"{workflow.title}: the version {waits if is_new else 'in force is unchanged'}.")
+            words = HANDED_OVER if is_new else gettext("%(row)s: the version in force is unchanged.")
+            messages.success(request, words % {"row": workflow.title})
             return redirect(reverse("admin:orchestrator_workflow_change", args=[workflow.pk]))
-        title = f"A new version of {workflow.title}" if workflow else "A new workflow"
+        title = (
+            gettext("A new version of %(workflow)s") % {"workflow": workflow.title}
+            if workflow
+            else gettext("A new workflow")
+        )
         each = self.admin_site.each_context(request)
         context = {**each, "opts": self.opts, "original": workflow, "form": form, "title": title}
         status = 422 if form.errors else 200
@@ -121,12 +135,11 @@ class WorkflowAdmin(RecordedAdmin, GrantingAdmin):
             raise PermissionDenied
         try:
             version = services.publish_workflow(workflow=workflow, actor=cast(Any, request.user))
-            words = f"{version.workflow.title}: version {version.number} is in force for runs that start from now on."
-            messages.success(request, words)
+            messages.success(request, IN_FORCE % {"row": version.workflow.title, "number": version.number})
         except DefinitionError as wrong:
-            messages.error(request, f"Not published. {wrong}")
+            messages.error(request, gettext("Not published. %(why)s") % {"why": wrong})
         except services.ServiceError as refused:
-            messages.error(request, f"Not published. {refused}.")
+            messages.error(request, gettext("Not published. %(why)s.") % {"why": refused})
         return redirect(reverse("admin:orchestrator_workflow_change", args=[workflow.pk]))
 
 
@@ -139,7 +152,9 @@ def source_of(workflow: Workflow) -> str:
 
 def differences(workflow: Workflow) -> str:
     old = workflow.current.source.splitlines() if workflow.current else []
-    return "\n".join(unified_diff(old, workflow.draft.splitlines(), "in force", "handed over", lineterm=""))
+    return "\n".join(
+        unified_diff(old, workflow.draft.splitlines(), gettext("in force"), gettext("handed over"), lineterm="")
+    )
 
 
 @admin.register(WorkflowVersion)
@@ -149,7 +164,7 @@ class WorkflowVersionAdmin(ReadOnlyAdmin):
     list_select_related = ["workflow", "authored_by", "published_by"]
     fields = ["workflow", "number", "published_at", "authored_by", "published_by", "digest", "yaml", "graph"]
 
-    @admin.display(description="as published")
+    @admin.display(description=_("as published"))
     def yaml(self, version: WorkflowVersion) -> str:
         return format_html("<pre>{}</pre>", version.source)
 

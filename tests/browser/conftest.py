@@ -9,13 +9,16 @@ from playwright.sync_api import Browser, Page, expect
 from tests.cast import Cast, cast
 
 SignIn = Callable[..., Page]
-# What a browser says of a refusal, and of a connection that a test has cut.
+# What a browser says of a refusal, and of a connection that a test has cut, also in the middle of an answer.
 EXPECTED = (
     "status of 409",
     "status of 422",
     "ERR_FAILED",
     "ERR_CONNECTION_",
     "ERR_EMPTY_RESPONSE",
+    "ERR_SOCKET_NOT_CONNECTED",
+    "ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "ERR_CONTENT_LENGTH_MISMATCH",
     "htmx:afterRequest",
     "htmx:sendError",
 )

@@ -99,7 +99,7 @@ def webhook(page: Page, base: str) -> str:
         page.locator("[name=_save]").click()
     sign_in(page, base, "amir")
     page.goto(listed)
-    return base + str(page.locator("#result_list th a").first.get_attribute("href"))
+    return base + str(page.locator("#result_list tbody th a").first.get_attribute("href"))
 
 
 def at(path: str) -> Callable[[Page, str], str]:
