@@ -6,12 +6,19 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext_noop as _
 
 from .definitions import PART, TAKES_BACK, Step
 from .models import Decision, Effect, Run
 from .pinned import definition_of
 
 DECISION = "decision"  # the field of the input that names it
+QUESTIONS = REVERSE, AGAIN, CLOSE, STOP = (
+    _("Reverse this decision on {what}? Nothing was done outside."),
+    _("Start {what} once more?"),
+    _("Close this? Nothing of the decision on {what} stands any more."),
+    _("Stop {what}, and take back what it has done?"),
+)
 
 
 def decision_reversed(given: dict[str, Any]) -> Decision | None:
@@ -69,10 +76,8 @@ def question_of(run: Run) -> str:
         return ""
     earlier = decision.run
     what = earlier.subject or definition_of(earlier.version_id).title
-    if earlier.status == Run.Status.SUCCEEDED:
-        return f"Reverse this decision on {what}? Nothing was done outside."
-    if earlier.status == Run.Status.REJECTED:
-        return f"Start {what} once more?"
-    if earlier.status in Run.ENDED:
-        return f"Close this? Nothing of the decision on {what} stands any more."
-    return f"Stop {what}, and take back what it has done?"
+    if earlier.status in (Run.Status.SUCCEEDED, Run.Status.REJECTED):
+        form = REVERSE if earlier.status == Run.Status.SUCCEEDED else AGAIN
+    else:
+        form = CLOSE if earlier.status in Run.ENDED else STOP
+    return form.format(what=what)

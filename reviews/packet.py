@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext_noop as _
 
 from audit.canonical import iso_utc
 from audit.models import Event
@@ -31,6 +32,7 @@ from .rows import RunRows, rows_of
 FORMAT = 2  # raised when a packet comes to hold something it did not
 NUMBER_FIELDS = ("invoice_number", "receipt_number", "number", "reference")
 STRICTEST = (REJECT, ESCALATE, REROUTE, ASK, APPROVE)  # of several recommendations the first of these stands
+GO_ON = _("May this case go on ({title})?")
 VENDOR_FIELDS = ("vendor_name", "vendor", "seller.name", "shop", "company")
 
 
@@ -151,7 +153,7 @@ def headline(
     first = proposals[0] if proposals else None
     payload = first.payload if first else {}
     subject = render(definition.subject, case.as_json()) if definition.subject else None
-    question = first.question if first and done else other or f"May this case go on ({definition.title})?"
+    question = first.question if first and done else other or GO_ON.format(title=definition.title)
     return {
         "title": visible(subject or (first.title if first else step.title))[:200],
         "question": visible(question),

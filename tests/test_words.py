@@ -18,9 +18,13 @@ from django.utils import translation
 from django.utils.translation import trans_real
 
 from audit.models import Event
+from orchestrator import taking_back
+from orchestrator.connectors.actions import questions
 from orchestrator.models import Decision, PolicyVersion, Run, Workflow, WorkflowVersion
 from orchestrator.templatetags.parts import exact, money, percent, span
 from reviews.models import Queue, Review
+from reviews.packet import GO_ON
+from reviews.templatetags.cases import question
 from tests.api import Caller
 from tests.cast import answer, bill, cast, open_review_of, waiting_bill, work
 from tests.desk import case_url, form_of, signed_in, text_of
@@ -289,3 +293,25 @@ def test_the_sentence_of_a_refusal_follows_the_caller_and_nothing_else_of_it():
     assert said[1] == "Hier ist nichts, was Sie sehen dürfen."
     assert said[2].startswith("body: kein lesbares JSON:")
     assert said[3] == "colour: ist kein Parameter dieses Aufrufs"
+
+
+@pytest.mark.django_db
+def test_what_a_case_asks_is_stored_in_one_language_and_asked_in_the_readers():
+    everybody = cast()
+    review = waiting_bill(everybody)
+    assert review.packet["question"] == "Pay Kestrel Bearings 1,000.00 EUR for invoice KB-1?"
+    client = signed_in(everybody.clerk)
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+    for address in ("/queue/", case_url(review)):
+        assert "Kestrel Bearings 1,000.00 EUR für Rechnung KB-1 zahlen?" in text_of(client.get(address))
+
+
+@pytest.mark.parametrize("form", [*questions(), *taking_back.QUESTIONS, GO_ON])
+def test_every_form_of_a_question_is_found_again_with_what_was_put_into_it(form):
+    names = re.findall(r"{(\w+)}", form)
+    asked = form.format_map({name: f"<{name}> of {{it}}" for name in names})
+    with translation.override("de"):
+        said = question(asked)
+    assert said not in (asked, form)
+    assert all(f"<{name}>" in said for name in names)
+    assert question(f"Or: {asked}") == f"Or: {asked}"

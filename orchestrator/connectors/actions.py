@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext_noop as _
 
 from orchestrator.agents.corrected_totals import payable_after
 from orchestrator.definitions import lookup
@@ -57,6 +58,11 @@ def action_kinds() -> list[str]:
     return sorted(_actions)
 
 
+def questions() -> list[str]:
+    """Every form of a question there is."""
+    return [found.question for found in _actions.values()]
+
+
 def connector_for(kind: str) -> Connector:
     """The ERP where one is configured, else the built-in ledger."""
     return HttpConnector() if settings.ERP_BASE_URL else LedgerConnector()
@@ -94,7 +100,7 @@ def paid_row(data: Mapping[str, Any]) -> dict[str, Any]:
 @action(
     "erp.pay_invoice",
     title="Pay the invoice",
-    question="Pay {vendor_name} {amount} {currency} for invoice {invoice_number}?",
+    question=_("Pay {vendor_name} {amount} {currency} for invoice {invoice_number}?"),
     required=("vendor_id", "vendor_name", "invoice_number", "amount", "currency"),
     history_source="payment-history",
     history=paid_row,
@@ -116,7 +122,7 @@ def pay_invoice(data: Mapping[str, Any]) -> Payload:
 @action(
     "erp.reverse_payment",
     title="Reverse the payment",
-    question="Reverse the payment of invoice {invoice_number} to {vendor_name}?",
+    question=_("Reverse the payment of invoice {invoice_number} to {vendor_name}?"),
     required=("vendor_id", "invoice_number", "amount", "currency"),
 )
 def reverse_payment(data: Mapping[str, Any]) -> Payload:
@@ -129,7 +135,7 @@ def reverse_payment(data: Mapping[str, Any]) -> Payload:
 @action(
     "erp.reimburse",
     title="Reimburse the claim",
-    question="Reimburse {employee_name} {amount} {currency} for {shop} on {date}?",
+    question=_("Reimburse {employee_name} {amount} {currency} for {shop} on {date}?"),
     required=("employee", "shop", "date", "amount", "currency"),
 )
 def reimburse(data: Mapping[str, Any]) -> Payload:
@@ -151,7 +157,7 @@ def reimburse(data: Mapping[str, Any]) -> Payload:
 @action(
     "erp.reverse_reimbursement",
     title="Take the reimbursement back",
-    question="Take back from {employee_name} {amount} {currency} for {shop} on {date}?",
+    question=_("Take back from {employee_name} {amount} {currency} for {shop} on {date}?"),
     required=("employee", "amount", "currency"),
 )
 def reverse_reimbursement(data: Mapping[str, Any]) -> Payload:

@@ -6,9 +6,13 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext
 
+from orchestrator import taking_back
+from orchestrator.connectors.actions import questions
+from orchestrator.stored import retold
 from orchestrator.templatetags.parts import words
 from orchestrator.words import later as _
 from reviews import lookalikes
+from reviews.packet import GO_ON
 
 register = template.Library()
 STATES = {
@@ -33,6 +37,12 @@ def signer(group: str) -> str:
         return named % {"group": name}
     one = gettext("an %(group)s") if name[0].lower() in "aeiou" else gettext("a %(group)s")
     return one % {"group": name[:-1]}
+
+
+@register.filter
+def question(text: str) -> str:
+    """What a packet asks, in the reader's language."""
+    return retold(text, [*questions(), *taking_back.QUESTIONS, GO_ON])
 
 
 @register.filter
