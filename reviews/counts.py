@@ -20,7 +20,7 @@ from django.utils import timezone
 from orchestrator.statements import Slot, Statement
 
 from .inbox import DONE, MOST, OWN_VIEWS, TODAY, Moment, Page, Sight, Wanted, narrowed
-from .models import URGENCY, Review, ReviewQuerySet, for_team_of
+from .models import BANDS, URGENCY, Review, ReviewQuerySet, for_team_of
 from .permissions import held_queues, kind_of_queues, seen_queues
 from .wanted import ALL, MINE
 
@@ -29,6 +29,7 @@ MOST_AHEAD = 99  # in the main navigation, which every page has and every open o
 STILL = (DONE, "drafts", "snoozed")  # nothing new comes to these by itself
 OWN = tuple(name for name, _ in OWN_VIEWS)
 NEW, SOON, AHEAD = "new in the list", "soon due in the list", "in the inbox, for the navigation"
+IN_BAND = tuple(f"in band {band} of the list" for band in range(len(BANDS)))
 TEAM, ANY = "-team", "any"  # stand for a queue and a workflow: no name is like that
 ORDER = {"asked": ("asked",), "snoozed": ("snoozed_until",), "blind": ("signed_at",)}  # by what finds them
 USER, VIEW, FLOW = Slot("user", BigIntegerField()), Slot("view", TextField()), Slot("wf", TextField())
@@ -50,12 +51,13 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Of the person's own views in their order, of what is new in the list and of what is due soon in it. `listed`: of
-    the list itself, where it is not simply one of the views."""
+    the list itself, where it is not simply one of the views; `cut`: of the due band in which the page ends."""
 
     own: Sequence[int]
     new: int
     soon: int = 0
     listed: int | None = None
+    cut: int | None = None
 
 
 def as_text(count: int, most: int = MOST) -> str:
@@ -76,9 +78,27 @@ def counts_beside(sight: Sight, wanted: Wanted, page: Page, since: datetime) -> 
         own = _numbers(OWN, Wanted(), sight.user, sight.at, [*further, *_found_new(sight, wanted, since)])
         own, rest = own[: len(OWN)], own[len(OWN) :]
         return Counts(own, sum(rest[len(further) :]), listed=rest[0] if further else len(page.rows))
-    found = _numbers((*OWN, NEW, SOON), wanted, sight.user, sight.at, further, since)
-    own, (new, soon), rest = found[: len(OWN)], found[len(OWN) : len(OWN) + 2], found[len(OWN) + 2 :]
-    return Counts(own, new, soon, rest[0] if rest else len(page.rows) if wanted.is_narrowed else None)
+    band = cut_band(wanted, page)
+    names = (*OWN, NEW, SOON, *(() if band is None else (IN_BAND[band],)))
+    found = _numbers(names, wanted, sight.user, sight.at, further, since)
+    by_name, rest = dict(zip(names, found, strict=False)), found[len(names) :]
+    listed = rest[0] if rest else len(page.rows) if wanted.is_narrowed else None
+    cut = None if band is None else by_name[IN_BAND[band]]
+    return Counts(found[: len(OWN)], by_name[NEW], by_name[SOON], listed, cut)
+
+
+def cut_band(wanted: Wanted, page: Page) -> int | None:
+    """The due band that begins on this page, goes on behind it, and can be counted along an index."""
+    if not page.next or wanted.sort != "due" or wanted.has_words or wanted.view == ALL:
+        return None
+    band = page.rows[-1].band
+    return None if band is None or (wanted.key and wanted.key[0] == band) else band
+
+
+def in_cut_band(sight: Sight, wanted: Wanted, page: Page) -> int | None:
+    """How many of the list are in that band, where nothing else is counted."""
+    band = cut_band(wanted, page)
+    return None if band is None else _numbers((IN_BAND[band],), wanted, sight.user, sight.at)[0]
 
 
 def _found_new(sight: Sight, wanted: Wanted, since: datetime) -> list[Part]:
@@ -94,9 +114,10 @@ def glance_of(user: Any, at: Moment | None = None) -> Sight:
     return Sight(user, seen_queues(user), inbox, at or Moment.of(timezone.now()))
 
 
-def own_counts(user: Any) -> list[int]:
-    """How many stand in each of the person's own views."""
-    return _numbers(OWN, Wanted(), user, Moment.of(timezone.now()))
+def own_counts(user: Any, mine: int) -> list[int]:
+    """How many stand in each of the person's own views, of which the first was counted for the navigation."""
+    known = [] if mine > MOST_AHEAD else [mine]
+    return known + _numbers(OWN[len(known) :], Wanted(), user, Moment.of(timezone.now()))
 
 
 def news_of(user: Any, wanted: Wanted, since: datetime) -> tuple[int, int]:
@@ -162,6 +183,8 @@ def _number(name: str, shape: Wanted, wanted: Wanted, vendor: str) -> Part:
         return _sum([part_of(some, MOST_NEWS * 2) for some in rows])
     if name == SOON:
         return _sum([] if shape.view == ALL else _in_list(shape.view, wanted, vendor, band__lte=1))
+    if name in IN_BAND:
+        return _sum(_in_list(shape.view, wanted, vendor, band=IN_BAND.index(name)))
     if name == AHEAD:
         return _sum(_in_list(MINE, Wanted(view=MINE), vendor, MOST_AHEAD))
     return _sum(_in_list(name, Wanted(view=name), vendor))

@@ -21,13 +21,14 @@ from orchestrator.models import PolicyRule, Workflow
 from orchestrator.words import later as _
 
 from . import inbox, services
-from .counts import MOST_NEWS, View, ahead, as_text, counts_beside, own_counts, views_of
+from .counts import MOST_NEWS, Counts, View, ahead, as_text, counts_beside, in_cut_band, own_counts, views_of
 from .errors import Conflict, NotAllowed
 from .forms import SNOOZES
 from .inbox import Sight, Wanted, newest_review
 from .models import BANDS, Review, SavedView
 from .news import LATE, Since, news_for
 from .similar import similar_to
+from .today import day_of
 from .wanted import OWNERS, SORTS, Unknown
 from .why import worst_look
 
@@ -45,10 +46,11 @@ KEEP_LAST_VIEW = 90 * 86_400  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows of one due band, under its heading."""
+    """Rows of one due band, under its heading. `count`: of all in it, as text; empty where that is not counted."""
 
     title: str
     rows: list[Review] = field(default_factory=list)
+    count: str = ""
 
 
 @login_required
@@ -67,10 +69,13 @@ def show(request: Request, wanted: Wanted) -> HttpResponse:
     more = request.htmx and request.htmx.target == "more"
     sight = inbox.sight_of(request.user, counted=not more)
     page = similar_to(sight, wanted) if wanted.like else inbox.read_page(sight, wanted)
-    context = {"wanted": wanted, "page": page, "groups": grouped(page.rows, wanted, sight.at.now), "search": wanted.q}
+    context = {"wanted": wanted, "page": page, "search": wanted.q}
     if more:
+        context["groups"] = grouped(page, wanted, sight.at.now, in_cut_band(sight, wanted, page))
         return render(request, "queue/_items.html", context)
-    response = render(request, "queue/queue.html", context | around(sight, wanted, page))
+    counts = counts_beside(sight, wanted, page, sight.at.now - LATE)
+    context["groups"] = grouped(page, wanted, sight.at.now, counts.cut)
+    response = render(request, "queue/queue.html", context | around(sight, wanted, page, counts))
     remember_view(request, response, wanted)
     return response
 
@@ -100,8 +105,10 @@ def refused(request: Request, title: str, why: str, status: int) -> HttpResponse
     return render(request, "refused.html", context, status=status)
 
 
-def grouped(rows: Any, wanted: Wanted, now: Any) -> list[Group]:
-    """Rows under their due band; in another order, or once decided, all under one heading."""
+def grouped(page: inbox.Page, wanted: Wanted, now: Any, cut: int | None) -> list[Group]:
+    """Rows under their due band; in another order, or once decided, all under one heading. `cut`: how many are in the
+    band in which the page ends."""
+    rows: Any = page.rows
     for row in rows:
         row.tone, row.icon = worst_look(row.reasons)
         row.count = len(row.differences or ())
@@ -112,23 +119,33 @@ def grouped(rows: Any, wanted: Wanted, now: Any) -> list[Group]:
     if not rows:
         return []
     if wanted.like:
-        return [Group(gettext("Like the first of them"), list(rows))]
+        return [Group(gettext("Like the first of them"), list(rows), as_text(len(rows)))]
     if wanted.view == inbox.DONE:
-        return [Group(gettext("Decided today"), list(rows))]
+        return [Group(gettext("Decided today"), list(rows), as_text(len(rows)))]
     if wanted.sort != "due":
         return [Group(SORTS[wanted.sort], list(rows))]
-    return [Group(str(BANDS[band]), list(found)) for band, found in groupby(rows, key=lambda row: row.band)]
+    return by_band(page, wanted, cut)
 
 
-def around(sight: Sight, wanted: Wanted, page: inbox.Page) -> dict[str, Any]:
+def by_band(page: inbox.Page, wanted: Wanted, cut: int | None) -> list[Group]:
+    """A band that is neither begun on an earlier page nor goes on behind this one is counted by its rows."""
+    begun, last = wanted.key[0] if wanted.key else None, page.rows[-1].band if page.next else None
+    groups = []
+    for band, found in groupby(page.rows, key=lambda row: row.band):
+        rows = list(found)
+        count = None if band == begun else cut if band == last else len(rows)
+        groups.append(Group(str(BANDS[band]), rows, "" if count is None else as_text(count)))
+    return groups
+
+
+def around(sight: Sight, wanted: Wanted, page: inbox.Page, counts: Counts) -> dict[str, Any]:
     """What stands beside the list: views with counts, filters, the preview of its first case."""
-    at = sight.at.now - LATE
-    counts = counts_beside(sight, wanted, page, at)
     views = views_of(sight, counts.own)
     here = next((view.count for view in views if view.name == wanted.view), "")
     first = page.rows[0] if page.rows else None
     return {
         **in_columns(views),
+        "day": day_of(sight),
         "here": here if counts.listed is None else as_text(counts.listed),
         "soon": as_text(counts.soon) if counts.soon else "",
         "title": sight.title_of(wanted.view) or gettext("No such view"),
@@ -136,7 +153,7 @@ def around(sight: Sight, wanted: Wanted, page: inbox.Page) -> dict[str, Any]:
         "sorts": SORTS.items(),
         "owners": OWNERS.items(),
         **choices_of(sight.user),
-        "since": at.isoformat(),
+        "since": (sight.at.now - LATE).isoformat(),
         "known": counts.new,
         "etag": tag(0, ahead(counts.own[0])),
         "is_empty": not page.rows,
@@ -148,7 +165,8 @@ def around(sight: Sight, wanted: Wanted, page: inbox.Page) -> dict[str, Any]:
 
 def in_columns(views: list[View]) -> dict[str, Any]:
     own = len(inbox.OWN_VIEWS)
-    return {"own_views": views[:own], "queues": views[own:]}
+    done = next(view.count for view in views if view.name == inbox.DONE)
+    return {"own_views": views[:own], "queues": views[own:], "done": done}
 
 
 def choices_of(user: Any) -> dict[str, Any]:
@@ -197,10 +215,11 @@ def news(request: Request) -> HttpResponse:
         response["HX-Retarget"] = response["HX-Reselect"] = ".split"
         response["HX-Reswap"] = "outerHTML"
         return response
-    views = views_of(inbox.sight_of(request.user, counted=True), own_counts(request.user))
-    context = {**in_columns(views), "wanted": wanted, "new": new, "most": MOST_NEWS, "waiting": ahead(mine)}
-    saved = list(SavedView.objects.filter(user=request.user))
-    context |= {"since": since.at.isoformat(), "known": since.known, "etag": etag, "oob": True, "saved": saved}
+    sight = inbox.sight_of(request.user, counted=True)
+    views = views_of(sight, own_counts(request.user, mine))
+    context = {**in_columns(views), "day": day_of(sight), "wanted": wanted, "new": new, "waiting": ahead(mine)}
+    context |= {"since": since.at.isoformat(), "known": since.known, "etag": etag, "oob": True, "most": MOST_NEWS}
+    context["saved"] = list(SavedView.objects.filter(user=request.user))
     return render(request, "queue/_news.html", context | {"empty": "empty" in request.GET})
 
 

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.log import database_now
 from orchestrator import grants
+from reviews import inbox
 from reviews import services as reviews
 from reviews.models import Draft, Review
 
@@ -83,8 +84,41 @@ def test_what_somebody_else_holds_is_in_nobodys_inbox(everybody):
     assert shown(signed_in(everybody.clerk), view="mine", owner="others") == ("0", 0)
 
 
-def test_a_queue_page_takes_at_most_twelve_statements_however_it_is_narrowed(everybody):
+def headed(client, **query):
+    return [(group.title, group.count) for group in client.get("/queue/", query).context["groups"]]
+
+
+def in_bands(everybody, *bands):
+    for number, band in enumerate(bands):
+        review = waiting_bill(everybody, number=f"BAND-{number}")
+        Review.objects.filter(pk=review.pk).update(band=band)
+
+
+def test_every_heading_says_how_many_are_under_it_also_where_the_page_ends_among_them(everybody, monkeypatch):
+    in_bands(everybody, 0, 1, 1, 3, 3, 3)
+    everything = [("Overdue", "1"), ("Due within 2 hours", "2"), ("Later", "3")]
+    client = signed_in(everybody.clerk)
+    for view in ("mine", "clerks"):
+        assert headed(client, view=view) == everything
+    monkeypatch.setattr(inbox, "PAGE", 4)
+    for query in ({"view": "mine"}, {"view": "clerks"}, {"view": "clerks", "wf": "pay-bills"}):
+        assert headed(client, **query) == everything
+
+
+def test_a_band_that_goes_on_from_the_page_before_has_its_number_there(everybody, monkeypatch):
+    in_bands(everybody, 1, 1, 3, 3)
+    monkeypatch.setattr(inbox, "PAGE", 1)
+    client, seen, cursor = signed_in(everybody.clerk), [], ""
+    for _ in range(4):
+        page = client.get("/queue/", {"cursor": cursor}, headers={"HX-Request": "true", "HX-Target": "more"}).context
+        seen += [(group.title, group.count) for group in page["groups"]]
+        cursor = page["page"].next
+    assert seen == [("Due within 2 hours", "2"), ("Due within 2 hours", ""), ("Later", "2"), ("Later", "")]
+
+
+def test_a_queue_page_takes_at_most_twelve_statements_however_it_is_narrowed(everybody, monkeypatch):
     busy(everybody)
+    monkeypatch.setattr(inbox, "PAGE", 1)
     client = signed_in(everybody.clerk)
     for query in ({"view": "mine"}, {"view": "mine", "wf": "pay"}, {"q": "plain"}, {"view": "all", "why": "differs"}):
         client.get("/queue/", query)

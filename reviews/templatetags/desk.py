@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.db.models import Count, Exists, Q
+from django.db.models import Count, Exists, Q, QuerySet
 
 from orchestrator.models import Hold
 from reviews import counts, toast
@@ -72,18 +72,24 @@ def chrome(context: template.Context) -> Desk:
         waiting=context["waiting"] if "waiting" in context else counts.waiting(user),
         unread=reader.unread,
         may_hold=reader.may_hold,
-        holds=list(Hold.objects.filter(released_at=None).select_related("pulled_by").order_by("pulled_at")),
+        holds=list(in_force().select_related("pulled_by").order_by("pulled_at")) if reader.held else [],
         toast=toast.current(request),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads: what they like (the defaults where nothing was saved), how many notices they have not read."""
+    """Who reads: what they like (the defaults where nothing was saved), how many notices they have not read. `held`: a
+    hold is in force."""
 
     liked: Preference
     may_hold: bool
     unread: int
+    held: bool
+
+
+def in_force() -> QuerySet[Hold]:
+    return Hold.objects.filter(released_at=None)
 
 
 def reader_of(request: Any) -> Reader:
@@ -92,7 +98,8 @@ def reader_of(request: Any) -> Reader:
     may_hold = Exists(Permission.objects.filter(holders, codename="pull_hold", content_type__app_label="orchestrator"))
     unread = Count("notices", filter=Q(notices__read_at=None))
     names = [field.attname for field in Preference._meta.concrete_fields if not field.primary_key]
-    people = get_user_model().objects.filter(pk=request.user.pk).annotate(may_hold=may_hold, unread=unread)
-    row = people.values("may_hold", "unread", *(f"preference__{name}" for name in names)).get()
+    people = get_user_model().objects.filter(pk=request.user.pk)
+    people = people.annotate(may_hold=may_hold, unread=unread, held=Exists(in_force()))
+    row = people.values("may_hold", "unread", "held", *(f"preference__{name}" for name in names)).get()
     liked = {name: row[f"preference__{name}"] for name in names if row[f"preference__{name}"] is not None}
-    return Reader(Preference(user=request.user, **liked), row["may_hold"], row["unread"])
+    return Reader(Preference(user=request.user, **liked), row["may_hold"], row["unread"], row["held"])
