@@ -216,6 +216,7 @@ def test_a_reversal_is_asked_of_those_above_once_the_time_to_undo_is_over(everyb
     assert client.post(address, {"why": " "}).status_code == 422
     assert client.post(address, {"why": "The goods never came."}).status_code == 302
     assert "review.reversal_asked" in kinds_since(before)
+    work()  # the case of the reversal opens, and they are told of it
     assert {notice.person for notice in Notice.objects.all()} == {everybody.manager, everybody.cfo}
     assert "The goods never came." in text_of(client.get(case_url(review)))
     assert client.post(address, {"why": "Again"}).status_code == 409
