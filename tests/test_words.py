@@ -284,15 +284,17 @@ def test_the_sentence_of_a_refusal_follows_the_caller_and_nothing_else_of_it():
             caller.post("runs", {"workflow": "no-such"}),
             caller.raw("runs", b"{"),
             caller.get("runs", colour="red"),
+            caller.upload(b"<!doctype html><p>a page"),
             Caller().get("runs"),
         ]
     for english, german in zip(told["en"], told["de"], strict=True):
         assert (english.status_code, without_sentences(english)) == (german.status_code, without_sentences(german))
-    said = [response.json()["message"] for response in told["de"][:4]]
+    said = [response.json()["message"] for response in told["de"][:5]]
     assert said[0] == "reason: fehlt; eine Ablehnung nennt den Grund"
     assert said[1] == "Hier ist nichts, was Sie sehen dürfen."
     assert said[2].startswith("body: kein lesbares JSON:")
     assert said[3] == "colour: ist kein Parameter dieses Aufrufs"
+    assert said[4].startswith("file: Das ist eine Webseite, kein Dokument.")
 
 
 @pytest.mark.django_db

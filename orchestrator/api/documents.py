@@ -39,7 +39,8 @@ def upload_document(request: Request, file: UploadedFile = File(...)) -> Status[
 def check_type(data: bytes) -> None:
     kind = sniff(data)
     if kind in REFUSALS and kind != "empty":
-        raise ApiError(415, f"file: {REFUSALS[kind]}", [("file", REFUSALS[kind])])
+        why = gettext(REFUSALS[kind])
+        raise ApiError(415, f"file: {why}", [("file", why)])
 
 
 @router.get("/{uuid:document_id}", response={200: DocumentShape} | refusals(404))

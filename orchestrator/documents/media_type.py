@@ -9,16 +9,24 @@ class Refused(Exception):
 
 HEAD = 1024  # bytes: PDF readers accept the header this late (ISO 32000-1, annex H.3.4.1)
 
+
+def _(text: str) -> str:
+    """Marks what is stored as it stands, and translated where somebody is told of it at once."""
+    return text
+
+
 REFUSALS = {
-    "empty": "The file is empty. Ask the sender for it again.",
-    "text/html": "This is a web page, not a document. Web pages can carry active content and are not accepted.",
-    "image/svg+xml": "This is an SVG drawing. It can carry scripts and is not accepted; ask for a PDF.",
-    "application/zip": "This is an archive (zip or office file). Unpack it and upload the invoice itself.",
-    "message/rfc822": "This is an e-mail. Upload the invoice attached to it instead.",
-    "image/gif": "This is a GIF picture. Upload the scan as PDF, JPEG, PNG, WebP or TIFF.",
-    "image/x-icon": "This is an icon, not a document.",
-    "polyglot": "The file claims to be two types at once (a PDF with a web page or an archive in front). Not accepted.",
-    "unknown": "The type of this file is not known. Accepted are PDF, XML, JPEG, PNG, WebP and TIFF.",
+    "empty": _("The file is empty. Ask the sender for it again."),
+    "text/html": _("This is a web page, not a document. Web pages can carry active content and are not accepted."),
+    "image/svg+xml": _("This is an SVG drawing. It can carry scripts and is not accepted; ask for a PDF."),
+    "application/zip": _("This is an archive (zip or office file). Unpack it and upload the invoice itself."),
+    "message/rfc822": _("This is an e-mail. Upload the invoice attached to it instead."),
+    "image/gif": _("This is a GIF picture. Upload the scan as PDF, JPEG, PNG, WebP or TIFF."),
+    "image/x-icon": _("This is an icon, not a document."),
+    "polyglot": _(
+        "The file claims to be two types at once (a PDF with a web page or an archive in front). Not accepted."
+    ),
+    "unknown": _("The type of this file is not known. Accepted are PDF, XML, JPEG, PNG, WebP and TIFF."),
 }
 
 READABLE = {"application/pdf", "application/xml", "image/jpeg", "image/png", "image/webp", "image/tiff"}

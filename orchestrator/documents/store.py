@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext
 
 from audit.log import SYSTEM, database_now, person, record
 from orchestrator.models import Document, RunDocument
@@ -84,10 +85,11 @@ def store_document(*, data: bytes, name: str, actor: AbstractBaseUser) -> Docume
     """Takes a file in. Malware is taken in too, into quarantine: the run tells its sender that it was refused, and
     nobody is handed the file. Errors: DocumentRefused (too large, empty, more than one person may hand in)."""
     if not data:
-        raise DocumentRefused("empty", f"file: {shown_name(name)!r} is empty")
+        raise DocumentRefused("empty", gettext("file: %(name)r is empty") % {"name": shown_name(name)})
     if len(data) > settings.DOCUMENT_MAX_BYTES:
         limit = settings.DOCUMENT_MAX_BYTES
-        raise DocumentRefused("too_large", f"file: {len(data)} bytes, at most {limit} are taken")
+        words = gettext("file: %(size)s bytes, at most %(most)s are taken") % {"size": len(data), "most": limit}
+        raise DocumentRefused("too_large", words)
     keep_to_quota(actor)
     sha256, threat = write_bytes(data), malware_verdict(data)
     with transaction.atomic():
@@ -115,7 +117,8 @@ def keep_to_quota(actor: AbstractBaseUser) -> None:
     """Refuses what goes over a person's share. Files that come at the same moment may go over it by as many."""
     limit, since = settings.DOCUMENTS_PER_DAY, database_now() - timedelta(days=1)
     if limit and Document.objects.filter(uploaded_by=actor, uploaded_at__gt=since)[:limit].count() >= limit:
-        raise DocumentRefused("quota", f"file: you handed in {limit:,} files within 24 hours, the most that are taken")
+        words = gettext("file: you handed in %(most)s files within 24 hours, the most that are taken")
+        raise DocumentRefused("quota", words % {"most": f"{limit:,}"})
 
 
 @transaction.atomic

@@ -88,7 +88,7 @@ def report(request: Request, form: StartForm, runs: list[Run], refused: list[tup
     """Says what was not taken in: at the form while it stays open, else on the page that follows."""
     for field, why in refused:
         if runs:
-            messages.warning(request, f"Not taken in: {why}.")
+            messages.warning(request, gettext("Not taken in: %(why)s.") % {"why": why})
         else:
             form.add_error(field, why)
 
