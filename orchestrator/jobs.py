@@ -7,15 +7,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import worker_process_init, worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import close_old_connections
 from django.utils.module_loading import import_string
 
-from . import dispatch, engine, recovery
+from . import dispatch, engine, recovery, timeouts
 
 logger = logging.getLogger(__name__)
 FAST = ("default", "effects")
@@ -83,6 +83,13 @@ def deliver() -> None:
 def sweep() -> None:
     """The metronome's tick. Every worker also sweeps by itself, so a missing scheduler costs nothing."""
     recovery.sweep()
+
+
+@worker_process_init.connect
+@worker_ready.connect
+def be_replaceable(**_: object) -> None:
+    """In the process that works: a child of the pool, or the worker itself."""
+    timeouts.replace_by(partial(os._exit, os.EX_SOFTWARE))
 
 
 @worker_ready.connect

@@ -1,8 +1,9 @@
 """How long one try of a step may take. A watch in every process looks after the tries under way there: one that took
 longer is recorded as a failed try, and what its function still answers is dropped by the fence.
 
-A function cannot be stopped from outside: one that never returns keeps its thread. Reading a source, the next item of a
-list, and requests through connectors/outbound.py end with the time of the step that makes them.
+A function cannot be stopped from outside: one that never returns keeps its thread, until the worker's process, which
+can be, is replaced. Reading a source, the next item of a list, and requests through connectors/outbound.py end with the
+time of the step that makes them.
 """
 
 import logging
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 MARGIN = timedelta(seconds=15)  # a lease outlasts the try, so that its end is the watch's to tell
 LOOK_EVERY = 1.0
 GRACE = 1.0  # who looks at its own time ends by itself
+STUCK = 30.0  # seconds after which a try that was given up is not expected to come back
 
 
 class TookTooLong(Exception):
@@ -41,6 +43,13 @@ class Try:
 _under_way: dict[int, Try] = {}  # by thread
 _watch = threading.Thread()
 _starting = threading.Lock()
+_replace: Callable[[], None] | None = None  # ends this process, where somebody starts another in its place
+
+
+def replace_by(act: Callable[[], None] | None) -> None:
+    """What is called when a thread of this process is lost for good. None: nothing, for it is no worker."""
+    global _replace
+    _replace = act
 
 
 def begin(work: Work, give_up: Callable[[Work], None]) -> None:
@@ -86,6 +95,9 @@ def _look_after_all() -> None:
     while True:
         time.sleep(LOOK_EVERY)
         for one in list(_under_way.values()):
+            if one.given_up and _replace and time.monotonic() > one.end + GRACE + STUCK:
+                logger.error("step %s of run %s never returned", one.work.step.name, one.work.run_id)
+                _replace()
             if time.monotonic() > one.end + GRACE and not one.given_up:
                 one.given_up = True
                 threading.Thread(target=_give_up, args=[one], daemon=True).start()

@@ -1,5 +1,6 @@
 """A try of a step has its time. One that takes longer has failed, and the run goes on as after any failed try."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from django.db import connections
 
 from audit.log import database_now
 from audit.models import Event
-from orchestrator import engine, services, timeouts
+from orchestrator import engine, jobs, services, timeouts
 from orchestrator.connectors.http import HttpConnector
 from orchestrator.models import Effect, Incident, Run, Task
 from reviews.models import Queue, ReviewPolicy
@@ -87,6 +88,42 @@ def test_a_try_that_does_not_come_back_has_failed_and_the_next_one_finishes_the_
     kinds = [kind for kind in Event.objects.oldest_first().values_list("kind", flat=True) if kind.startswith("task.")]
     assert kinds == ["task.retried", "task.succeeded", "task.result_dropped"]
     assert run.decisions.get().output == {"n": 2, "ok": True}
+
+
+@pytest.fixture
+def replaced(monkeypatch) -> Iterator[threading.Event]:
+    """Set when this process would end itself."""
+    monkeypatch.setattr(timeouts, "STUCK", 0.05)
+    called = threading.Event()
+    timeouts.replace_by(called.set)
+    yield called
+    timeouts.replace_by(None)
+
+
+def test_a_process_whose_thread_is_lost_for_good_is_replaced(actor, stuck, replaced):
+    start(actor, HANGS)
+    in_a_worker()
+    assert replaced.wait(15)
+    eventually(lambda: Task.objects.filter(status="retry_wait").exists())
+
+
+def test_a_process_whose_functions_come_back_stays(actor, stuck, replaced):
+    start(actor, HANGS, works_at=1)
+    worker = in_a_worker()
+    worker.join(10)
+    assert not replaced.wait(0.3)
+
+
+def test_only_a_worker_ends_itself(monkeypatch):
+    ended = []
+    monkeypatch.setattr("os._exit", ended.append)
+    assert timeouts._replace is None
+    jobs.be_replaceable()
+    try:
+        timeouts._replace()
+    finally:
+        timeouts.replace_by(None)
+    assert ended == [os.EX_SOFTWARE]
 
 
 def test_after_the_last_try_an_operator_is_told_why(actor, stuck):

@@ -1,7 +1,9 @@
-"""What the trials run: a bill is read, checked, perhaps looked at by people, and paid outside. It can be poison."""
+"""What the trials run: a bill is read, checked, perhaps looked at by people, and paid outside. It can be poison, or
+keep who checks it for ever."""
 
 import os
 import signal
+import time
 
 from pydantic import BaseModel
 
@@ -9,8 +11,8 @@ from orchestrator.agents.base import AgentContext, Result, agent
 from tests import cast
 
 WORKFLOW = cast.WORKFLOW.replace("workflow: pay-bills", "workflow: pay-under-faults")
-WORKFLOW = WORKFLOW.replace("differences: integer?", "differences: integer?, poison: boolean?")
-WORKFLOW = WORKFLOW.replace("agent: cast.check", "agent: faults.check")
+WORKFLOW = WORKFLOW.replace("differences: integer?", "differences: integer?, poison: boolean?, hangs: boolean?")
+WORKFLOW = WORKFLOW.replace("agent: cast.check", "timeout: 2s, agent: faults.check")
 WORKFLOW = WORKFLOW.replace(
     "{effect: erp.pay_invoice, needs: [approve]}",
     "{effect: erp.pay_invoice, needs: [approve], compensate: erp.reverse_payment,"
@@ -26,7 +28,9 @@ class Given(BaseModel):
 
 @agent("faults.check", version="1")
 def check(case: Given, ctx: AgentContext) -> Result[cast.Checked]:
-    """Some input takes the whole process with it, every time."""
+    """Some input takes the whole process with it, every time; some keeps its thread for ever, the first time."""
     if case.input.get("poison"):
         os.kill(os.getpid(), signal.SIGSEGV)
+    while case.input.get("hangs") and ctx.attempt == 1:
+        time.sleep(1)
     return Result(cast.Checked(ok=True), confidence=0.95)

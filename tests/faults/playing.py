@@ -58,7 +58,7 @@ class Stage:
             self.running_with = trial.product
         self.world.tell_erp(**(trial.erp or QUIET))
         self.world.over = False
-        wanted = [*bills(trial.name.replace(" ", "-"), count), *poison(trial)]
+        wanted = [*bills(trial.name.replace(" ", "-"), count), *poison(trial), *hanging(trial)]
         people = People(f"http://127.0.0.1:{self.world.ports['web']}", self.tokens, wanted)
         self.world.people, self.world.complaints = people, []
         before, began = len(self.world.arming.happened()), time.monotonic()
@@ -138,6 +138,12 @@ class Stage:
 def poison(trial: Trial) -> list[Bill]:
     given = {"amount": "10.00", "differences": 0, "poison": True}
     return [Bill(f"poison-{n}", given | {"number": f"poison-{n}"}, "") for n in range(trial.poison)]
+
+
+def hanging(trial: Trial) -> list[Bill]:
+    """More of them than there are threads to be lost."""
+    given = {"amount": "10.00", "differences": 0, "hangs": True}
+    return [Bill(f"hanging-{n}", given | {"number": f"hanging-{n}"}, "") for n in range(trial.hanging)]
 
 
 def prepare(world: World) -> dict[str, str]:

@@ -31,13 +31,13 @@ SENT = "http11.send_request_body.complete"  # an event of httpcore's trace exten
 
 def shorten_times() -> None:
     """Leases, sweeps and patience outside, as the settings of the trials say."""
-    from orchestrator import engine, jobs, recording
+    from orchestrator import engine, jobs, recording, timeouts
     from orchestrator.connectors import http, outbound
 
     recording.LEASE = timedelta(seconds=settings.FAULT_LEASE)
     engine.CLAIMED["lease_until"] = Now() + recording.LEASE
     recording.HOLD_PAUSE = timedelta(seconds=settings.FAULT_SWEEP)
-    jobs.SWEEP_SECONDS = settings.FAULT_SWEEP
+    jobs.SWEEP_SECONDS = timeouts.STUCK = settings.FAULT_SWEEP
     outbound.call.__kwdefaults__["seconds"] = settings.FAULT_CALL
     http.HttpConnector.retention = timedelta(seconds=settings.FAULT_RETENTION)
 

@@ -30,6 +30,7 @@ class Trial:
     product: Mapping[str, Any] = field(default_factory=dict)  # for World.start_product
     erp: Mapping[str, Any] = field(default_factory=dict)
     poison: int = 0
+    hanging: int = 0
     by_evidence: bool = False
     disk: int = 0  # megabytes of a database disk of its own
     database: str = ""  # SQLITE or OWN_CLOCK; else PostgreSQL as it is
@@ -291,6 +292,7 @@ TRIALS: Sequence[Trial] = (
     Trial("SQLite, six processes", six_processes, database=SQLITE, happens="record.before_commit"),
     Trial("bad messages", bad_messages, 10, happens="messages.pushed-2"),
     Trial("poison", calm, 8, poison=1),
+    Trial("functions that never return", calm, hanging=12),
     Trial("outside misbehaves", calm, 12, 60, erp={"weights": MISBEHAVIOUR, "seed": 7}),
     Trial(
         "outside forgets keys",
