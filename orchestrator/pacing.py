@@ -5,13 +5,8 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import BooleanField, Exists, Value
-from django.db.models.expressions import Combinable
-
 from audit.log import database_now
 from audit.models import Event
-
-from .clock import Clock
 
 WINDOW = timedelta(minutes=1)
 RETRY_SECONDS = 10
@@ -23,11 +18,3 @@ def is_too_fast(user: Any, kinds: Collection[str], most: int) -> bool:
         return False
     done = Event.objects.filter(actor_id=str(user.pk), at__gte=database_now() - WINDOW, kind__in=kinds)
     return done.order_by()[:most].count() >= most
-
-
-def as_many(actor_id: Any, kinds: Collection[str], most: int) -> Combinable:
-    """The same as part of another statement: there is an event that stands `most` deep in the last minute."""
-    if not most:
-        return Value(False, BooleanField())
-    done = Event.objects.filter(actor_id=actor_id, at__gte=Clock() - WINDOW, kind__in=kinds)
-    return Exists(done.order_by("-at")[most - 1 : most])

@@ -6,19 +6,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, F, Max, QuerySet, Subquery
+from django.db.models import DateTimeField, Exists, F, Max, Q, QuerySet, Subquery, Value
+from django.db.models.expressions import Combinable
 from django.utils.translation import gettext
 
 from audit.models import Event
-from orchestrator.pacing import as_many
+from orchestrator.clock import Clock
+from orchestrator.pacing import WINDOW
 from orchestrator.statements import Slot, look_up
 
 from . import policies
 from .errors import NotAllowed
 from .models import Approval, Draft, Reveal, Review
 from .permissions import kind_of_queues, level_of, standing_in, with_standing
-
-ANSWERS = ("review.approved", "review.rejected", "review.signed", "review.rerouted", "decision.recorded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class Acting:
 
 @dataclass(frozen=True, slots=True)
 class Signing(Acting):
-    """With what an answer rests on besides. `earlier`: the answer that has this nonce already; `hurried`: as many
-    answers as are taken within a minute were given; `undo_seconds`, `auto_next`: what the person likes, None where they
-    never said; `signed`: somebody has answered in this round; `first_choice`: what was chosen when the recommendation
-    was shown, None where it was not; `drafted`: something was filled in before."""
+    """With what an answer rests on besides. `earlier`: the answer that has this nonce already; `hurried`: when the
+    first of as many answers as a minute takes was given, None where there are fewer; `undo_seconds`, `auto_next`: what
+    the person likes, None where they never said; `signed`: somebody has answered in this round; `first_choice`: what
+    was chosen when the recommendation was shown, None where it was not; `drafted`: something was filled in before."""
 
     earlier: UUID | None
-    hurried: bool
+    hurried: datetime | None
     seen_at: datetime | None
     undo_seconds: int | None
     auto_next: bool | None
@@ -81,15 +81,25 @@ def _acting(_kind: int, *, user: Slot, review: Slot, queue: Slot) -> QuerySet:
 def _signing(_kind: int, most: int, *, user: Slot, review: Slot, queue: Slot, **keys: Slot) -> QuerySet:
     given = Approval.objects.filter(review__pk=review, verdict__in=policies.SIGNED)
     shown = Reveal.objects.filter(review__pk=review, user__pk=user)
-    # Grouped by what is the same in all of them: the newest, by whatever index finds them, never by walking along `at`.
-    looked = Event.objects.filter(kind="review.viewed", subject_id=keys["subject"], actor_id=keys["actor"])
+    # By the case alone and then whose it was: what a person did in all is many times what was done on one case.
+    looked = Event.objects.filter(subject_id=keys["subject"]).order_by().values("subject_id")
+    theirs = Max("at", filter=Q(kind="review.viewed", actor_id=keys["actor"]))
     return with_standing(user=user, review=review, queue=queue).annotate(
         earlier=Subquery(Approval.objects.filter(nonce=keys["nonce"]).order_by().values("pk")),
-        hurried=as_many(keys["actor"], ANSWERS, most),
-        seen_at=Subquery(looked.order_by().values("subject_id").annotate(last=Max("at")).values("last")),
+        hurried=_hurried(user, most),
+        seen_at=Subquery(looked.annotate(last=theirs).values("last")),
         undo_seconds=F("preference__undo_seconds"),
         auto_next=F("preference__auto_next"),
         signed=Exists(given),
         first_choice=Subquery(shown.values("first_choice")[:1]),
         drafted=Exists(Draft.objects.filter(task__pk=keys["task"], user__pk=user)),
     )
+
+
+def _hurried(user: Slot, most: int) -> Combinable:
+    """The answer of theirs that stands `most` deep in the last minute. Walking back along their answers, no more are
+    looked at than may be given."""
+    if not most:
+        return Value(None, DateTimeField())
+    given = Approval.objects.filter(reviewer__pk=user, at__gte=Clock() - WINDOW).order_by("-at")
+    return Subquery(given.values("at")[most - 1 : most])

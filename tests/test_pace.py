@@ -74,3 +74,14 @@ def test_the_minute_passes_and_zero_is_no_limit(everybody, settings):
     assert [hand_in(caller, n).status_code for n in range(4)] == [201] * 4
     settings.SUBMISSIONS_PER_MINUTE = 5
     assert hand_in(caller, 9).status_code == 201
+
+
+def test_u27_what_a_person_may_give_in_a_minute_is_answers_of_any_kind(everybody):
+    """Questions cost others as much as approvals do, and are counted where all answers are."""
+    caller = Caller(everybody.clerk)
+    reviews = [waiting_bill(everybody) for _ in range(3)]
+    for review in reviews[:2]:
+        given = {"verdict": "ask", "target": "user:second", "comment": "Is it ours?", "nonce": str(review.pk)}
+        assert caller.post(f"reviews/{review.pk}/decide", given | {"digest": review.packet_digest}).status_code == 200
+    assert agree(caller, reviews[2]).status_code == 429
+    assert agree(Caller(everybody.second), reviews[2]).status_code == 200
