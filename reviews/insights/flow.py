@@ -18,7 +18,7 @@ from .scope import Scope
 from .tables import COUNT, DAY, SHARE, SHARE_COLUMNS, SPAN, Column, Table, day, grouped, high, middle, shares, whole
 
 NEWEST = 2_000  # cases that times are taken from
-NEWEST_RUNS = 50_000  # runs that are counted by workflow
+NEWEST_RUNS = 10_000  # runs that are counted by workflow
 FINAL = (Review.Status.APPROVED, Review.Status.REJECTED)
 
 
@@ -29,12 +29,12 @@ def tables(scope: Scope) -> list[Table]:
 
 def ended(scope: Scope) -> QuerySet[Review]:
     """Rounds that ended in the period."""
-    return Review.objects.filter(queue__in=scope.queues, ended_at__gte=scope.since)
+    return scope.within(Review.objects.filter(ended_at__gte=scope.since))
 
 
 def waiting(scope: Scope) -> dict[int, int]:
     """How many wait now, by due band."""
-    rows = Review.objects.listed().filter(queue__in=scope.queues).order_by()
+    rows = scope.within(Review.objects.listed()).order_by()
     return dict(rows.values_list("band").annotate(number=Count("*")))
 
 
@@ -44,7 +44,7 @@ def by_days(rows: QuerySet[Review], moment: str) -> dict[date, int]:
 
 def per_day(scope: Scope, now_waiting: int) -> Table:
     """How many waited at the end of a day is told backwards from those that wait now."""
-    came = by_days(Review.objects.filter(queue__in=scope.queues, opened_at__gte=scope.since), "opened_at")
+    came = by_days(scope.within(Review.objects.filter(opened_at__gte=scope.since)), "opened_at")
     left = by_days(ended(scope), "ended_at")
     last, rows = scope.until.date(), list[list[Any]]()
     while last >= scope.since.date():
@@ -129,7 +129,7 @@ def answers(scope: Scope) -> list[float]:
 
 def first_looks(scope: Scope) -> list[float]:
     """Seconds from opening until somebody first read the case."""
-    rows = Review.objects.filter(queue__in=scope.queues, opened_at__gte=scope.since).order_by("-opened_at")
+    rows = scope.within(Review.objects.filter(opened_at__gte=scope.since)).order_by("-opened_at")
     opened = {str(key): at for key, at in rows.values_list("pk", "opened_at")[:NEWEST]}
     views = Event.objects.filter(kind="review.viewed", subject_id__in=list(opened), actor_kind="person").order_by()
     looks = views.values_list("subject_id").annotate(first=Min("at"))
@@ -143,16 +143,12 @@ def by_workflow(scope: Scope) -> Table:
     )
     asked = Exists(Review.objects.filter(run=OuterRef("pk")))
     begun = Run.objects.filter(version__in=list(workflows), started_at__gte=scope.since)
-    runs = Run.objects.filter(pk__in=begun.order_by("-started_at", "-id").values("pk")[:NEWEST_RUNS])
-    numbers = {
-        "runs": Count("pk"),
-        "over": Count("pk", filter=~Q(ended_at=None)),
-        "stopped": Count("pk", filter=Q(asked)),
-    }
+    newest = begun.annotate(asked=asked).order_by("-started_at", "-id").values_list("version_id", "ended_at", "asked")
     counted: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for version, *found in runs.order_by().values_list("version_id").annotate(**numbers):
-        name = workflows[version]
-        counted[name] = [before + more for before, more in zip(counted[name], found, strict=True)]
+    for version, ended_at, stopped in newest[:NEWEST_RUNS]:
+        numbers = counted[workflows[version]]
+        for place, one in enumerate((1, ended_at is not None, stopped)):
+            numbers[place] += one
     rows: list[list[Any]] = [[scope.workflows[name], *found, *rate(found)] for name, found in sorted(counted.items())]
     title = _("Runs by workflow")
     drawn = charts.bars(

@@ -48,7 +48,7 @@ def outcome_of(verdict: str, recommended: str | None, changes: Sequence[Mapping[
 
 
 def tables(scope: Scope) -> list[Table]:
-    found = read(final(scope).filter(review__queue__in=scope.queues))
+    found = read(scope.within(final(scope), "review__queue"))
     return [by_workflow(scope, found), checks(scope, found), by_rule(scope), *people(scope)]
 
 
@@ -130,9 +130,7 @@ def checks(scope: Scope, answers: Sequence[Answer]) -> Table:
 def second_answers(scope: Scope) -> tuple[int, int]:
     """Answers signed after somebody else's to the same round, and how many of them were another verdict."""
     earlier = Approval.objects.filter(review=OuterRef("review"), verdict__in=SIGNED, at__lt=OuterRef("at"))
-    rows = Approval.objects.filter(
-        review__ended_at__gte=scope.since, review__queue__in=scope.queues, verdict__in=SIGNED
-    )
+    rows = scope.within(Approval.objects.filter(review__ended_at__gte=scope.since, verdict__in=SIGNED), "review__queue")
     later = rows.annotate(after=Exists(earlier), differs=Exists(earlier.exclude(verdict=OuterRef("verdict"))))
     found = later.filter(after=True).aggregate(all=Count("pk"), other=Count("pk", filter=Q(differs=True)))
     return found["all"], found["other"]

@@ -7,8 +7,9 @@ those who hold `lead` on it, and everybody sees their own.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from orchestrator.models import Workflow
@@ -23,6 +24,7 @@ TITLES = {FLOW: _("Flow"), QUALITY: _("Quality"), CALIBRATION: _("Calibration"),
 PERIODS = (7, 30, 90)  # days
 USUAL = 30
 LONGEST = 250
+Rows = TypeVar("Rows", bound=QuerySet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ class Scope:
     queues: Collection[Any]
     led: Collection[Any]
     workflows: Mapping[str, str]  # name: title
+    everywhere: bool = False  # these are all the queues there are
+
+    def within(self, rows: Rows, queue: str = "queue") -> Rows:
+        """Those of its queues. Asking of each row which queue it is in is half the cost of counting a million."""
+        return rows if self.everywhere else rows.filter(**{f"{queue}__in": self.queues})
 
     def title_of(self, workflow: str) -> str:
         return self.workflows.get(workflow, workflow)
@@ -72,11 +79,13 @@ def scope_of(user: Any, days: int) -> Scope:
     known = (
         Workflow.objects.all() if sees_all else Workflow.objects.filter(pk__in=granted(user, Workflow, ["view_runs"]))
     )
+    found = list(queues.values_list("pk", flat=True))
     return Scope(
         user,
         midnight,
         now,
-        list(queues.values_list("pk", flat=True)),
+        found,
         list(Queue.objects.filter(pk__in=held["lead"]).values_list("pk", flat=True)),
         dict(known.order_by("title").values_list("name", "title")),
+        sees_all or len(found) == Queue.objects.count(),
     )
