@@ -21,7 +21,7 @@ from django.db.models import (
 from django.db.models.lookups import IsNull
 
 from orchestrator import permissions, taking_back
-from orchestrator.models import AgentAccount, Run
+from orchestrator.models import AgentAccount, Run, Task
 from orchestrator.permissions import granted, held_keys, holding_by_key, holds, is_agent
 from orchestrator.statements import Slot, look_up
 
@@ -162,11 +162,17 @@ def _runs_seen(user: Any) -> Q:
     return Q(IsNull(Subquery(one), False))
 
 
+def _opens_case(user: Any, task: Task) -> bool:
+    newest = task.reviews.select_related("queue").order_by("-round").first()
+    return newest is not None and permissions.may(user, "view", newest)
+
+
 def register() -> None:
     """Called once, when the apps are ready."""
     permissions.register(Queue, "view", _sees_queue)
     permissions.register(Queue, "decide", lambda user, queue: not is_agent(user) and holds(user, "decide", queue))
     permissions.register(Review, "view", _sees_review)
+    permissions.register(Task, "open_case", _opens_case)
     permissions.register(Review, "claim", lambda user, review: bool(allowed(user, review)))
     permissions.register(Review, "answer", _may_answer)
     permissions.register(Review, "reassign", lambda user, review: holds(user, "reroute", review.queue))

@@ -94,6 +94,23 @@ def test_a_run_that_is_not_yours_is_not_there(everybody):
     assert signed_in(everybody.outsider).get(run_url(run, "state")).status_code == 404
 
 
+def test_a_run_leads_to_its_case_for_those_alone_who_may_open_it(everybody):
+    review, reader = waiting_bill(everybody), person("reader")
+    give("view_runs", reader, review.run.version.workflow, actor=everybody.admin)
+    case = reverse("case", args=[review.task_id])
+    for who, sees in ((everybody.clerk, True), (reader, False)):
+        client = signed_in(who)
+        assert client.get(case).status_code == (200 if sees else 404)
+        assert (f'href="{case}"' in text_of(client.get(run_url(review.run)))) is sees
+
+
+def test_a_review_step_nobody_had_to_look_at_leads_nowhere(everybody):
+    run = bill(everybody)
+    page = text_of(signed_in(everybody.requester).get(run_url(run), {"step": "approve"}))
+    assert "No policy asked for a person." in page
+    assert reverse("case", args=[run.tasks.get(step="approve").pk]) not in page
+
+
 def test_polling_answers_304_until_something_has_moved(everybody):
     review = waiting_bill(everybody)
     client = signed_in(everybody.clerk)

@@ -120,16 +120,24 @@ def told(request: Request, run: Run) -> Told:
 def context_of(request: Request, run: Run, found: Told) -> dict[str, Any]:
     """What the moving part of the page is made of, at first and when it is polled."""
     story, chosen = found.story, request.GET.get("step", "")
+    selected = story.line_of(chosen) or story.current or (story.lines or [None])[-1]
     return {
         "run": run,
         "story": story,
         "graph": found.graph,
         "etag": found.etag,
-        "selected": story.line_of(chosen) or story.current or (story.lines or [None])[-1],
+        "selected": selected,
+        "opens": cases_open_to(request.user, story.current, selected),
         "whole": request.GET.get("graph") == "whole",
         "query": request.GET.urlencode(),
         "live": run.status not in Run.ENDED,
     }
+
+
+def cases_open_to(user: Any, *lines: Line | None) -> set[UUID]:
+    """Those of these steps whose case the person may open: a run is seen by more people than its cases are."""
+    tasks = {line.task.pk: line.task for line in lines if line and line.is_human and line.task}
+    return {pk for pk, task in tasks.items() if may(user, "open_case", task)}
 
 
 def get_run(request: Request, pk: UUID) -> Run:
