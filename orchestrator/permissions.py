@@ -17,7 +17,7 @@ from guardian.models import GroupObjectPermission, UserObjectPermission
 
 from audit.scopes import Scopes
 
-from .models import AgentAccount, DataSource, Document, Hold, Incident, Run, RunDocument, Workflow
+from .models import AgentAccount, DataSource, Document, Hold, Incident, Policy, Run, RunDocument, Workflow
 
 AUDITORS = "auditors"
 
@@ -183,7 +183,7 @@ def _object_rule(codename: str) -> Rule:
 
 
 def _model_rule(permission: str) -> Rule:
-    """Operators' actions, which no single object grants."""
+    """What operators and admins do, which no single object grants."""
     return lambda user, obj: user.has_perm(permission)
 
 
@@ -207,6 +207,8 @@ def _documents_seen(user: Any) -> Q:
 
 register(Workflow, "start", _object_rule("start_run"))
 register(Workflow, "view_runs", _object_rule("view_runs"))
+register(Workflow, "write", _model_rule("orchestrator.change_workflow"))
+register(Policy, "write", _model_rule("orchestrator.change_policy"))
 register(DataSource, "read", _object_rule("read_source"))
 register(Run, "view", _sees)
 register(Run, "cancel", _may_cancel)

@@ -48,7 +48,7 @@ def test_what_is_under_way_and_what_waits_is_counted(client):
 
 
 def test_the_age_of_the_oldest_step_that_is_due_is_told_by_lane(client):
-    everybody = cast()
+    everybody = cast(undo_seconds=1)
     review = waiting_bill(everybody)
     answer(review, everybody.clerk)
     at = Task.objects.get(pk=review.task_id).ready_at

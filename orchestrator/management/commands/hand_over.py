@@ -13,6 +13,7 @@ from django.urls import reverse
 from orchestrator import publishing, safe_yaml
 from orchestrator.definitions import DefinitionError
 from orchestrator.models import Policy, Workflow
+from orchestrator.permissions import may
 from orchestrator.policies.evaluate import PolicyError
 
 BAD_INPUT = 2
@@ -46,7 +47,7 @@ def handed_over(file: str, actor: AbstractUser) -> tuple[Policy | Workflow, bool
     except (OSError, ValueError) as error:
         raise CommandError(f"{file}: cannot be read: {error}", returncode=BAD_INPUT) from None
     is_policy = isinstance(found, Mapping) and "policy" in found
-    if not actor.has_perm(f"orchestrator.change_{'policy' if is_policy else 'workflow'}"):
+    if not may(actor, "write", Policy() if is_policy else Workflow()):
         raise CommandError(f"--as: {actor} may not write what {file} describes", returncode=BAD_INPUT)
     try:
         return propose_policy(found, actor) if is_policy else publishing.propose_workflow(source=source, actor=actor)
