@@ -23,7 +23,7 @@ from audit.log import SYSTEM, Actor, database_now, record
 from audit.rows import insert_rows
 
 from . import endings, taking_back, transitions
-from .agents.duplicates import REVERSED
+from .agents.base import REVERSED
 from .case import Case
 from .connectors.actions import BEFORE, CONFIRMED_EFFECT, PayloadProblem, connector_for, get_action, payload_of
 from .connectors.base import Sent

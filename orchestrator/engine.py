@@ -212,7 +212,7 @@ def complete(work: Work, output: dict[str, Any]) -> str | None:
     waiting."""
     recording = Recording([(work, Complete(output, None))], source=Task.Status.WAITING)
     recording.write()
-    return recording.statuses[work.run_id] if recording.holds(work) else None
+    return recording.status_after(work) if recording.holds(work) else None
 
 
 def unresume(*, task_id: UUID) -> bool:

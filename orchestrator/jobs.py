@@ -51,12 +51,12 @@ def work() -> None:
             break
     if more:
         dispatch.wake()
-    if recovery.is_due("ocr"):
+    if engine.due_lanes("ocr"):
         dispatch.wake("ocr")
 
 
 def _is_due() -> bool:
-    return recovery.is_due(*FAST)
+    return bool(engine.due_lanes(*FAST))
 
 
 @shared_task(name="countersign.work_slowly")

@@ -62,7 +62,7 @@ class Recording:
         self.results, self.keep, self.source = results, keep, source
         self.now: datetime
         self.rows: dict[UUID, Locked] = {}
-        self.statuses: dict[UUID, str] = {}  # of the runs, as they become
+        self.become: dict[UUID, str] = {}  # runs that move by this, and to what
         self.moves: dict[str, list[Work]] = {}
         self.decisions: list[Decision] = []
         self.entries: list[Entry] = []
@@ -99,9 +99,6 @@ class Recording:
         ids = [work.task_id for work, _ in self.results]
         for pk, fence, status, run_status, round_, now in statements.select(_locked, ids):
             self.rows[pk], self.now = Locked(fence, status, run_status, round_), now
-        self.statuses = {
-            work.run_id: row.run_status for work, _ in self.results if (row := self.rows.get(work.task_id))
-        }
 
     def _spend(self) -> None:
         """What attempts used counts whatever became of them. Only runs with a budget are counted for."""
@@ -117,6 +114,10 @@ class Recording:
     def holds(self, work: Work) -> bool:
         row = self.rows.get(work.task_id)
         return row is not None and row.status == self.source and row.fence == work.fence
+
+    def status_after(self, work: Work) -> str:
+        """What the run of a result that holds is once it is written."""
+        return self.become.get(work.run_id, self.rows[work.task_id].run_status)
 
     def _note_dropped(self) -> None:
         """A late result changes nothing, and the trail says that it came."""
@@ -277,9 +278,7 @@ class Recording:
         self.resumed = [run_id for run_id in (*ahead.due, *ahead.over) if self._run_waits(alike[run_id])]
         for run_id in self.resumed:
             self._tell_run("run.resumed", alike[run_id])
-        self.statuses |= dict.fromkeys(self.resumed, Run.Status.RUNNING) | dict.fromkeys(
-            ahead.over, Run.Status.SUCCEEDED
-        )
+        self.become |= dict.fromkeys(self.resumed, Run.Status.RUNNING) | dict.fromkeys(ahead.over, Run.Status.SUCCEEDED)
         self.finished = [alike[run_id].definition for run_id in ahead.over]
         for run_id in ahead.over:
             self._tell_run("run.succeeded", alike[run_id], outcome=endings.DONE)
@@ -347,7 +346,7 @@ class Recording:
             if run.status in (Run.Status.RUNNING, Run.Status.WAITING):
                 tasks.open_due(run, now=self.now)
             endings.settle(run, case=self.unsettled[run.pk], now=self.now)
-            self.statuses[run.pk] = run.status
+            self.become[run.pk] = run.status
 
 
 def _locked(task_ids: Sequence[Slot]) -> QuerySet:

@@ -27,9 +27,9 @@ STALE_AFTER = timedelta(seconds=30)
 def sweep() -> dict[str, int]:
     """One recovery pass; returns what was found, by kind. Passes exclude each other (PostgreSQL: advisory lock)."""
     found = {name: part() for name, part in _parts().items()}
-    if any(found.values()) or is_due("default", "effects"):
+    if any(found.values()) or engine.due_lanes("default", "effects"):
         dispatch.wake()
-    if is_due("ocr"):
+    if engine.due_lanes("ocr"):
         dispatch.wake("ocr")
     return found
 
@@ -37,11 +37,6 @@ def sweep() -> dict[str, int]:
 def _parts() -> dict[str, Callable[[], int]]:
     parts: dict[str, Callable[[], int]] = {"expired_leases": expire_leases, "unwoken_runs": open_forgotten}
     return parts | {name: import_string(path) for name, path in settings.SWEEPERS.items()}
-
-
-def is_due(*lanes: str) -> bool:
-    """Something has been ready for a moment and nobody came: a wake-up was lost."""
-    return bool(engine.due_lanes(*lanes))
 
 
 def alone() -> bool:

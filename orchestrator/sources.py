@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 from audit.log import Actor
 
 from . import timeouts
-from .agents.base import Agent, OpenDocument, SourceRefused
+from .agents.base import REVERSED, Agent, OpenDocument, SourceRefused
 from .digests import digest
 from .documents.store import StoredDocument
 from .models import AgentAccount, DataSource, Document, Effect, Run, SourceRow
@@ -113,7 +113,7 @@ def standing_of(keys: Iterable[str]) -> dict[str, str]:
     back = Effect.objects.filter(run=OuterRef("pk"), taken_back_at__isnull=False)
     rows = Run.objects.filter(pk__in=runs_in(keys)).annotate(back=Exists(back))
     over = Run.Status.SUCCEEDED
-    return {str(run.pk): "reversed" if run.back and run.status == over else run.status for run in rows}
+    return {str(run.pk): REVERSED if run.back and run.status == over else run.status for run in rows}
 
 
 def runs_in(keys: Iterable[str]) -> list[UUID]:

@@ -18,6 +18,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 T = TypeVar("T", bound=BaseModel)
+REVERSED = "reversed"  # the `status` of a source's row that tells of what was taken back since
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from .base import REVERSED
 from .findings import Discrepancy, Option
 from .invoices_model import Invoice
 from .matching import compact, name_key, number, plain
 
-REVERSED = "reversed"
 DEAD = frozenset({"cancelled", "rejected", REVERSED, "void"})  # states in which nothing was or will be paid
 AGAIN = frozenset({"duplicate_document", "duplicate_exact", "number_reused"})  # what is paid anew after a reversal
 TITLES = {"number_reused": "Number used before", "reversed_before": "Paid before and reversed"}

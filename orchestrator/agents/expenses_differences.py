@@ -7,6 +7,7 @@ from typing import Any, Literal
 from orchestrator.documents.reading import Reading
 from orchestrator.documents.receipts_compare import Fingerprint, compare_receipts
 
+from .base import REVERSED
 from .expenses_model import NO_NUMBER, Claimed, Receipt
 from .findings import Discrepancy, Option
 from .invoices_differences import label
@@ -17,7 +18,7 @@ DECISIVE = ("company", "date", "total")
 REFUSED = frozenset({"rejected", "cancelled", "failed"})  # how a run ends that reimbursed nothing
 STANDING = {
     "succeeded": "reimbursed",
-    "reversed": "reimbursed, and taken back",
+    REVERSED: "reimbursed, and taken back",
     "waiting": "waiting for a person",
     "running": "under way",
 }

@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+from .base import REVERSED
 from .duplicates import counts, same_seller
 from .invoices_model import Invoice
 from .matching import compact, number
 
 WINDOW_DAYS = 7
-OVER = ("succeeded", "failed", "cancelling", "cancelled", "rejected", "reversed")  # how a run stands that pays no more
+OVER = ("succeeded", "failed", "cancelling", "cancelled", "rejected", REVERSED)  # how a run stands that pays no more
 
 
 def week_total(invoice: Invoice, rows: Iterable[dict[str, Any]], *, vendor_id: str | None) -> str | None:
