@@ -96,12 +96,13 @@
     history.pushState({ htmx: true }, '', e.detail.url);
     htmx.swap('#main', text, { swapStyle: 'outerHTML', swapDelay: 0, settleDelay: 0 }, { select: '#main' }); text = '';
   });
+  const whole = el => el.matches?.('main,body,#decision');
+  addEventListener('htmx:afterSwap', e => { if (whole(e.target)) swapped = Date.now(); }); // it is seen before it has settled
   addEventListener('htmx:afterSettle', e => {
     const el = e.target;
     label();
     if (el.id === 'news' && Date.now() - said > 3e4) { said = Date.now(); $('#live').textContent = $('span', el)?.textContent ?? ''; }
-    if (el.matches?.('main,body,#decision')) {
-      swapped = Date.now();
+    if (whole(el)) {
       const f = $('[data-focus]', el) ?? (el.matches('body') && $('h1', el)); if (f) { if (f.tabIndex < 0) f.tabIndex = -1; f.focus({ preventScroll: !el.matches('#decision') && !f.matches('.note') }); }
       const say = $('[data-say]', el), done = el.matches('main') && $('.toast span,p.toast'); if (say) $('#live').textContent = (done ? `${done.textContent.trim()} ` : '') + say.dataset.say;
       if (!el.matches('#decision')) scrollTo(0, 0);

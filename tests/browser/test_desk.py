@@ -45,14 +45,23 @@ def test_a_case_is_rejected_undone_and_corrected_by_keyboard_alone(everybody: Ca
     assert vote.review.task_id == first.task_id
 
 
-def test_the_commit_key_does_not_decide_the_case_that_has_just_come(everybody: Cast, sign_in: SignIn) -> None:
+@pytest.mark.parametrize("settles", [0, 20, 6000])
+def test_the_commit_key_does_not_decide_the_case_that_has_just_come(
+    everybody: Cast, sign_in: SignIn, settles: int
+) -> None:
+    """Neither when it was fetched ahead, nor while htmx has shown it and not settled it, `settles` ms later."""
     waiting_bill(everybody, amount="9000.00")
     second = waiting_bill(everybody)
     page = sign_in("clerk")
+    if settles:
+        page.route(
+            lambda _: True, lambda route: route.abort() if "x-ahead" in route.request.headers else route.continue_()
+        )
     page.keyboard.press("Enter")
     page.get_by_role("radio", name="Reject").check()
     page.get_by_label("Duplicate").check()
     page.clock.set_fixed_time(datetime.now() + timedelta(seconds=10))  # the case stays new, however slow the machine
+    page.evaluate("ms => { htmx.config.defaultSettleDelay = ms }", settles)
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(second.title)
     page.keyboard.press("r")
