@@ -20,8 +20,9 @@ from django.utils import timezone
 from orchestrator.statements import Slot, Statement
 
 from .inbox import DONE, MOST, OWN_VIEWS, TODAY, Moment, Page, Sight, Wanted, narrowed
-from .models import BANDS, URGENCY, Review, ReviewQuerySet, for_team_of
+from .models import BANDS, Review
 from .permissions import held_queues, kind_of_queues, seen_queues
+from .querysets import URGENCY, ReviewQuerySet, for_team_of
 from .wanted import ALL, MINE
 
 MOST_NEWS = 99

@@ -18,9 +18,10 @@ from django.utils.translation import gettext
 from orchestrator.permissions import AUDITORS, granted_each, may
 from orchestrator.words import later as _
 
-from .models import URGENCY, Approval, Draft, Queue, Review, ReviewQuerySet
+from .models import Approval, Draft, Queue, Review
 from .permissions import SEES
 from .policies import SIGNED
+from .querysets import URGENCY, ReviewQuerySet
 from .searching import cases_with, words_in
 from .wanted import ALL, MINE, ORDERS, SORTS, Unknown, Wanted, cursor_of, key_of
 

@@ -1,22 +1,18 @@
 """Human work: where it waits, who must look, what they answered."""
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q, Value
-from django.db.models.functions import Cast, Coalesce, Concat, Now, StrIndex
-from django.db.models.lookups import Exact
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import uuid7
-from orchestrator import permissions
 from orchestrator.models import Run, Task
 
-from .policies import SIGNED
+from .querysets import LISTED, ReviewQuerySet
 
 
 class ReviewPolicy(models.Model):
@@ -145,58 +141,11 @@ class ReviewStatus(models.TextChoices):
 BANDS = (_("Overdue"), _("Due within 2 hours"), _("Due within 24 hours"), _("Later"))
 BAND_LIMITS = (timedelta(0), timedelta(hours=2), timedelta(hours=24))  # due at most so far ahead
 NO_AMOUNT = 2**62  # stands behind every amount
-LISTED = Q(band__isnull=False)
-URGENCY = ("band", "rank", "due_at", "id")
 
 
 def band_of(due_at: datetime, now: datetime) -> int:
     """Index into BANDS."""
     return sum(due_at > now + limit for limit in BAND_LIMITS)
-
-
-def for_team_of(user: Any) -> Q:
-    """What whoever may decide in a queue finds there: not asked about elsewhere, not handed to somebody else."""
-    return Q(asked=None) & (Q(delegated_to=None) | Q(delegated_to=user))
-
-
-def had_a_part(task: Any, user: Any) -> Q:
-    """Whether this person handed in the case of the task, or signed an answer to it."""
-    signed = Approval.objects.filter(review__task=task, reviewer=user, verdict__in=SIGNED)
-    return Q(Exists(Task.objects.filter(pk=task, run__started_by=user)) | Exists(signed))
-
-
-def in_list(user: Any) -> Concat:
-    """How a person's key, or the place of one, stands in `barred`."""
-    key = user if hasattr(user, "resolve_expression") else Value(getattr(user, "pk", user))
-    return Concat(Value(" "), Cast(key, models.CharField()), Value(" "))
-
-
-class ReviewQuerySet(models.QuerySet["Review"]):
-    def live(self) -> Self:
-        return self.filter(status__in=Review.LIVE)
-
-    def listed(self) -> Self:
-        """The same, by the column the lists are indexed on."""
-        return self.filter(LISTED)
-
-    def inbox_for(self, user: Any, queues: Collection[Any] | models.QuerySet[Any] | None = None) -> Self:
-        """Live reviews this person may take: of queues they may decide in and not handed to others, or put to them; not
-        held by others, not snoozed, never of a run they started, nor signed by them already, nor to reverse an answer
-        they had a part in. `queues`: those they may decide in, where the caller has just read them."""
-        queues = permissions.granted(user, Queue, ["decide"]) if queues is None else queues
-        return self.free_for(user).filter(Q(queue__in=queues) & for_team_of(user) | Q(asked=user))
-
-    def free_for(self, user: Any) -> Self:
-        """Of those the person may decide, which they could take now. `user` may be the place of their key."""
-        free = Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lt=Now())
-        awake = Q(snoozed_until=None) | Q(snoozed_until__lte=Now())
-        signed = Approval.objects.filter(review=OuterRef("pk"), reviewer=user, verdict__in=SIGNED)
-        own = self.listed().filter(free & awake).exclude(requester=user).exclude(Exists(signed))
-        return own.filter(Q(barred=None) | Q(Exact(StrIndex("barred", in_list(user)), 0)))
-
-    def by_urgency(self) -> Self:
-        """Due band (overdue, two hours, a day, later), then exposure, then what is due first."""
-        return self.order_by(*URGENCY)
 
 
 class Review(models.Model):

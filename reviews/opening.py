@@ -21,8 +21,9 @@ from orchestrator.policies.money import digits_of, to_minor
 from orchestrator.statements import Slot, look_up
 
 from . import policies
-from .models import Queue, Review, ReviewLevel, ReviewPolicy, band_of, had_a_part
+from .models import Queue, Review, ReviewLevel, ReviewPolicy, band_of
 from .packet import Built, build_packet
+from .querysets import had_a_part
 from .remembered import Reason
 from .searching import remember_words
 from .transitions import LIVE, move_reviews

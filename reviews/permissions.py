@@ -25,7 +25,7 @@ from orchestrator.models import AgentAccount, Run, Task
 from orchestrator.permissions import granted, held_keys, holding_by_key, holds, is_agent
 from orchestrator.statements import Slot, look_up
 
-from . import models, policies
+from . import policies, querysets
 from .blind import hidden_rounds
 from .models import Approval, Queue, Review
 
@@ -73,7 +73,8 @@ def with_standing(*, user: Slot, review: Slot, queue: Slot) -> QuerySet:
 def had_a_part(user: Any, review: Review) -> bool:
     """Whether the person handed in, or signed, what this review is to reverse."""
     case = taking_back.case_reversed(review.run)
-    return case is not None and get_user_model().objects.filter(models.had_a_part(case, user.pk), pk=user.pk).exists()
+    person = get_user_model().objects.filter(pk=user.pk)
+    return case is not None and person.filter(querysets.had_a_part(case, user.pk)).exists()
 
 
 def level_of(review: Review) -> policies.Level:

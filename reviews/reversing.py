@@ -18,11 +18,12 @@ from orchestrator.models import Decision, Run
 
 from .claiming import current_account, locked, refusals_recorded
 from .errors import Conflict, Invalid, NotAllowed
-from .models import Comment, Review, had_a_part
+from .models import Comment, Review
 from .notices import notify
 from .opening import told
 from .packet import name_of
 from .policies import REROUTE
+from .querysets import had_a_part
 from .reasons import words_of
 from .undoing import SETTLED
 

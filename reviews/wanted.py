@@ -13,7 +13,8 @@ from django.utils.translation import gettext
 
 from orchestrator.words import later as _
 
-from .models import URGENCY, Review, band_of
+from .models import Review, band_of
+from .querysets import URGENCY
 
 SORTS = {
     "due": _("By due band, then exposure"),

@@ -21,6 +21,8 @@ from orchestrator.grants import give
 from orchestrator.models import Run, Task
 from reviews import services as reviews
 from reviews.models import Queue, Review, ReviewLevel, ReviewPolicy
+from reviews.permissions import held_queues
+from reviews.querysets import ReviewQuerySet
 
 GOOD_IBAN, OTHER_IBAN = "DE89370400440532013000", "GB82WEST12345698765432"
 
@@ -230,6 +232,10 @@ def paid_bill(everybody: Cast) -> Review:
 
 def open_review_of(run: Run) -> Review:
     return run.reviews.live().get()
+
+
+def inbox_of(user: Any) -> ReviewQuerySet:
+    return Review.objects.inbox_for(user, held_queues(user, ["decide"]))
 
 
 def work() -> None:

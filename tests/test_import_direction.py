@@ -13,7 +13,8 @@ MAY_IMPORT["reviews"] = {"audit", "orchestrator", "reviews"}
 EXEMPT = {"orchestrator.settings", "orchestrator.urls"}
 PURE = ["orchestrator.definitions", "orchestrator.policies.cel", "reviews.policies"]
 PURE += ["audit.canonical", "audit.merkle", "audit.verify"]
-LAYERS = [{"models"}, {"transitions"}, set(), {"views", "pages", "api", "admin", "jobs", "management", "urls"}]
+PAGES = {"views", "pages", "api", "admin", "jobs", "management", "urls"}
+LAYERS = [{"models", "querysets"}, {"transitions"}, set(), PAGES]
 MIDDLE = 2  # services, engine and everything else that is not named in LAYERS
 
 

@@ -19,6 +19,7 @@ from .cast import (
     WORKFLOW,
     answer,
     cast,
+    inbox_of,
     kinds_since,
     mark,
     open_review_of,
@@ -116,7 +117,7 @@ def test_who_had_a_part_in_the_answer_does_not_decide_its_reversal(everybody):
         with pytest.raises(NotAllowed) as refused:
             answer(again, actor)
         assert refused.value.rule == rule
-    assert list(Review.objects.inbox_for(everybody.manager)) == []
+    assert list(inbox_of(everybody.manager)) == []
     assert not Notice.objects.filter(person=everybody.manager, task=again.task).exists()
     page = text_of(signed_in(everybody.manager).get(case_url(again)))
     assert "You had a part in the decision" in page
@@ -126,8 +127,8 @@ def test_who_had_a_part_in_the_answer_does_not_decide_its_reversal(everybody):
 def test_whoever_handed_the_case_in_does_not_decide_its_reversal(everybody, paid):
     everybody.requester.groups.set(everybody.manager.groups.all())
     review = open_review_of(ask(paid, everybody.clerk))
-    assert not Review.objects.inbox_for(everybody.requester).filter(pk=review.pk).exists()
-    assert list(Review.objects.inbox_for(everybody.manager)) == [review]
+    assert not inbox_of(everybody.requester).filter(pk=review.pk).exists()
+    assert list(inbox_of(everybody.manager)) == [review]
     with pytest.raises(NotAllowed) as refused:
         answer(review, everybody.requester)
     assert refused.value.rule == "four_eyes"

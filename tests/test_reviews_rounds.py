@@ -11,7 +11,7 @@ from reviews import services
 from reviews.errors import Invalid, NotAllowed, Stale, TooLate
 from reviews.models import Preference, Review
 
-from .cast import answer, bill, cast, kinds_since, mark, open_review_of, second_admin, waiting_bill, work
+from .cast import answer, bill, cast, inbox_of, kinds_since, mark, open_review_of, second_admin, waiting_bill, work
 
 pytestmark = pytest.mark.django_db
 
@@ -270,7 +270,7 @@ def test_a_hand_over_goes_to_somebody_who_could_decide_and_no_further():
     review, before = waiting_bill(everybody), mark()
     answer(review, everybody.clerk, "delegate", target="user:second")
     assert kinds_since(before) == ["review.delegated"]
-    assert list(Review.objects.inbox_for(everybody.second)) == [review]
+    assert list(inbox_of(everybody.second)) == [review]
     with pytest.raises(Invalid, match="handed over once"):
         answer(review, everybody.second, "delegate", target="user:clerk")
     for name in ("outsider", "auditor", "admin"):
@@ -331,8 +331,12 @@ def test_an_overdue_case_goes_up_once_and_a_lapsed_claim_is_given_back():
 def test_the_inbox_has_what_a_person_may_take_by_urgency():
     everybody = cast()
     small, large = waiting_bill(everybody, amount="10.00"), waiting_bill(everybody, amount="9000.00")
-    inbox = Review.objects.inbox_for
-    assert list(inbox(everybody.clerk).by_urgency()) == [large, small]
-    assert list(inbox(everybody.requester)) == list(inbox(everybody.outsider)) == list(inbox(everybody.admin)) == []
+    assert list(inbox_of(everybody.clerk).by_urgency()) == [large, small]
+    assert (
+        list(inbox_of(everybody.requester))
+        == list(inbox_of(everybody.outsider))
+        == list(inbox_of(everybody.admin))
+        == []
+    )
     services.claim(review_id=large.pk, actor=everybody.clerk)
-    assert list(inbox(everybody.second)) == [small]
+    assert list(inbox_of(everybody.second)) == [small]

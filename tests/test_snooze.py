@@ -10,7 +10,7 @@ from reviews import services
 from reviews.errors import Conflict, Held, Invalid, NotAllowed
 from reviews.models import Review
 
-from .cast import answer, cast, kinds_since, mark, waiting_bill
+from .cast import answer, cast, inbox_of, kinds_since, mark, waiting_bill
 from .desk import case_url, signed_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def snooze(review, actor, ahead=HOUR):
 
 
 def inbox(user):
-    return list(Review.objects.inbox_for(user))
+    return list(inbox_of(user))
 
 
 def pass_the_snooze(review):
