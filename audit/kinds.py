@@ -73,6 +73,8 @@ KINDS: dict[str, Any] = {
     "effect.late_result": _("Answer to an effect came late"),
     "webhook.received": _("Event received"),
     "webhook.refused": _("Event refused"),
+    "control.planted": _("Control case planted"),
+    "control.answered": _("Control case answered"),
     "incident.opened": _("Incident opened"),
     "incident.resolved": _("Incident resolved"),
     "hold.pulled": _("Processing held"),

@@ -33,6 +33,7 @@ from .models import Booked, Effect, Hold, Run, SourceRow
 from .pinned import Pinned, definition_of
 
 HOLDS = 7_305_402  # advisory lock number: grants share it, whoever pulls a hold has it alone
+NOTHING_LEAVES = "A control case: it ends before anything is done outside."
 UNSETTLED = (Effect.State.IN_FLIGHT, Effect.State.UNKNOWN)
 
 
@@ -73,6 +74,13 @@ class Busy(EffectError):
 
 class NotAuthorised(EffectError):
     """What would be sent is not what was authorised."""
+
+
+class OfControlCase(EffectError):
+    """A control case has no effects, whoever asks for one."""
+
+    def __init__(self) -> None:
+        super().__init__(NOTHING_LEAVES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +166,10 @@ def authorise(
     first: bool = False,
 ) -> list[Effect]:
     """Authorises each proposal, in the caller's transaction and under the run's lock. AlreadyLive where the business
-    key is taken, NotAuthorised where the case does not hold what the effect needs: the transaction is to be rolled
-    back. `first`: the run has no effects yet, as the caller has read under the lock."""
+    key is taken, NotAuthorised where the case does not hold what the effect needs, OfControlCase: the transaction is to
+    be rolled back. `first`: the run has no effects yet, as the caller has read under the lock."""
+    if run.control:
+        raise OfControlCase
     made = []
     for proposed in proposals:
         if proposed.problem:
@@ -231,6 +241,8 @@ def grant(
     """The point of no return: the step's authorised effect goes in flight, or stays in flight for another attempt.
     None: the task is no longer held under this fence. EffectErrors keep it from being sent."""
     run = Run.objects.select_for_update(no_key=True).get(pk=run_id)
+    if run.control:
+        raise OfControlCase
     held = run.tasks.filter(pk=task_id, status="running", fence=fence).exists()
     if not held or not _may_go_out(run, step):
         return None

@@ -118,6 +118,19 @@ def nothing_is_called_taken_back() -> migrations.RunPython:
     )
 
 
+def no_effect_of_a_control_case() -> migrations.RunPython:
+    """After this operation a run that was planted with a known answer has no effects, whatever asks for one."""
+    return _asked(
+        "orchestrator_effect",
+        "not_of_a_control_case",
+        event="INSERT",
+        when="NEW.run_id IS NOT NULL",
+        found="EXISTS (SELECT 1 FROM orchestrator_run r WHERE r.id = NEW.run_id AND r.control)",
+        what="effect of a control case",
+        function="refuse_effect_of_control_case",
+    )
+
+
 def _asked(
     table: str, name: str, *, event: str, when: str, found: str, what: str, function: str
 ) -> migrations.RunPython:

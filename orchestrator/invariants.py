@@ -21,7 +21,18 @@ from audit.models import Event, Pending
 
 from . import transitions
 from .digests import digest
-from .models import Decision, Effect, Incident, LedgerEntry, PolicyVersion, Run, Task, WorkflowVersion
+from .models import (
+    Decision,
+    Effect,
+    Incident,
+    LedgerEntry,
+    PolicyVersion,
+    Run,
+    SourceRow,
+    Task,
+    WebhookDelivery,
+    WorkflowVersion,
+)
 from .pinned import definition_of
 from .recovery import MAX_DEATHS
 
@@ -304,6 +315,18 @@ def times_are_in_order(now: datetime) -> Found:
             yield f"run {event.run}", f"sent {event.data['effect']} after it was rejected"
 
 
+@invariant("I26", "a control case does nothing outside, and no other case and nobody outside knows of it")
+def control_cases_touch_nothing(now: datetime) -> Found:
+    yield from effects("is of a control case", run__control=True)
+    runs = Run.objects.filter(control=True).order_by("pk").values_list("pk", flat=True).iterator()
+    while ids := [str(pk) for pk in islice(runs, CHUNK)]:
+        for row in SourceRow.objects.filter(key__in=ids):
+            yield f"source row {row.pk}", f"is an entry of the control case {row.key}"
+        told = Event.objects.filter(run__in=ids).values("pk")
+        for delivery in WebhookDelivery.objects.filter(event__in=told):
+            yield f"delivery {delivery.pk}", f"tells of a control case: {delivery.kind}"
+
+
 INVARIANTS = (
     booked_was_sent,
     happens_once,
@@ -318,4 +341,5 @@ INVARIANTS = (
     attempts_are_bounded,
     changes_are_told_once,
     times_are_in_order,
+    control_cases_touch_nothing,
 )

@@ -43,6 +43,7 @@ class Pinned:
     priority: int = 0
     parent_id: UUID | None = None
     spent: Mapping[str, Any] | None = None
+    control: bool | None = None
 
     @property
     def definition(self) -> Definition:

@@ -26,7 +26,7 @@ from .policies import gate
 from .spending import Spent
 from .statements import Slot
 from .steps.base import Work
-from .steps.outcomes import Complete, Defer, Fail, Judgement, Outcome, Reject, Retry, SendBack, Suspend
+from .steps.outcomes import Complete, Defer, Fail, Halt, Judgement, Outcome, Reject, Retry, SendBack, Suspend
 
 FAST_LANE = "default"
 HOLD_PAUSE = timedelta(seconds=5)
@@ -141,7 +141,7 @@ class Recording:
                 self._to(Task.Status.REJECTED, work)
                 self._tell("task.failed", work, reason=outcome.reason)
                 self.unsettled[work.run_id] = work.case
-            case Defer() | SendBack():
+            case Defer() | SendBack() | Halt():
                 self._to(Task.Status.CANCELLED, work)
                 self.unsettled[work.run_id] = work.case
 
@@ -361,6 +361,8 @@ def consequences(run: Run, work: Work, outcome: Outcome, now: datetime) -> None:
         return
     if isinstance(outcome, Reject):
         endings.end(run, Run.Status.REJECTED, outcome=outcome.reason, now=now)
+    elif isinstance(outcome, Halt):
+        endings.end(run, Run.Status.CANCELLED, outcome=outcome.reason, now=now)
     elif isinstance(outcome, Fail | Retry):
         row = Task.objects.get(pk=work.task_id)
         if run.status == Run.Status.CANCELLING and isinstance(outcome, Fail) and outcome.kind == "effect-refused":

@@ -68,12 +68,13 @@ def start_run(
     deadline: datetime | None = None,
     priority: int = 0,
     parent: UUID | None = None,
+    control: bool = False,
 ) -> tuple[Run, bool]:
     """Starts a run, or returns the one this key started before: (run, created). `documents` fill the document fields
     of the workflow's input, by name or in order; `subject` is what it is about until the workflow says so itself;
     `deadline` is when somebody wants it decided (default: as the workflow says); `priority` (0 to 3) lets its steps go
-    ahead of others for a while; `parent` is the task that waits for its end. Errors: UnknownWorkflow, InputInvalid,
-    KeyReused."""
+    ahead of others for a while; `parent` is the task that waits for its end; `control`: planted, its answer known, so
+    that nothing of it leaves. Errors: UnknownWorkflow, InputInvalid, KeyReused."""
     found = next(iter(statements.look_up(_active, name=workflow)), None)
     if found is None or found.current_id is None:
         raise UnknownWorkflow(workflow)
@@ -103,6 +104,7 @@ def start_run(
                 deadline=deadline,
                 priority=min(max(priority, 0), tasks.MAX_PRIORITY),
                 parent_id=parent,
+                control=control or None,
             )
             steps = definition.first if begins else ()
             told = {"input": digest(given), "version": str(found.current_id)}

@@ -15,7 +15,7 @@ from . import timeouts
 from .agents.base import REVERSED, Agent, OpenDocument, SourceRefused
 from .digests import digest
 from .documents.store import StoredDocument
-from .models import AgentAccount, DataSource, Document, Effect, Run, SourceRow
+from .models import AgentAccount, ControlEntry, DataSource, Document, Effect, Run, SourceRow
 from .permissions import holds
 from .spending import Spent
 from .steps.base import Work
@@ -45,6 +45,7 @@ class Context:
         self.actor = Actor("agent", agent.name, agent.name)
         self.reads: list[dict[str, Any]] = []
         self.run_id, self.step, self.attempt = work.run_id, work.step.name, work.attempt
+        self.control = bool(work.pinned.control)
         self.objections, self.corrections = work.objections, work.case.corrections
 
     def source(self, name: str) -> "TableSource":
@@ -103,9 +104,17 @@ class TableSource:
     def _rows(self, **wanted: Any) -> list[dict[str, Any]]:
         rows = dict(SourceRow.objects.filter(source=self._source, **wanted).order_by("key").values_list("key", "data"))
         if self._source.kind == DataSource.Kind.REGISTER:
+            rows = dict(sorted((rows | self._apart(wanted)).items()))
             stands = standing_of(rows)
             return [row | {"status": stands.get(key, row.get("status", "unknown"))} for key, row in rows.items()]
         return list(rows.values())
+
+    def _apart(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """What a control case has entered for itself alone, where it is wanted."""
+        if not self._context.control:
+            return {}
+        own = ControlEntry.objects.filter(source=self._source, key=str(self._context.run_id))
+        return dict(own.filter(**wanted).values_list("key", "data"))
 
 
 def standing_of(keys: Iterable[str]) -> dict[str, str]:

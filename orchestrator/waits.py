@@ -44,8 +44,10 @@ def forget(task_id: UUID, round_: int) -> None:
 
 
 def deliver(delivery: HookDelivery) -> bool:
-    """Hands an event to the run that waits for it longest. False: nobody waits for it yet, or any more."""
-    open_waits = Wait.objects.filter(event=delivery.hook.name, correlation=delivery.correlation, ended_at=None)
+    """Hands an event to the run that waits for it longest; what a control case waits for never comes from outside.
+    False: nobody waits for it yet, or any more."""
+    wanted = {"event": delivery.hook.name, "correlation": delivery.correlation, "task__run__control": None}
+    open_waits = Wait.objects.filter(ended_at=None, **wanted)
     wait = open_waits.exclude(correlation="").order_by("opened_at", "id").first()
     return wait is not None and _end(wait, delivery=delivery)
 
@@ -61,11 +63,12 @@ def sweep() -> int:
 
 def _met() -> Any:
     theirs = HookDelivery.objects.filter(hook__name=OuterRef("event"), correlation=OuterRef("correlation"), wait=None)
-    return Wait.objects.filter(Exists(theirs), ended_at=None).exclude(event="").exclude(correlation="")
+    real = Wait.objects.filter(ended_at=None, task__run__control=None)
+    return real.filter(Exists(theirs)).exclude(event="").exclude(correlation="")
 
 
 def _delivery_for(wait: Wait) -> HookDelivery | None:
-    if not wait.event:
+    if not wait.event or wait.task.run.control:
         return None
     rows = HookDelivery.objects.filter(hook__name=wait.event, correlation=wait.correlation, wait=None)
     return rows.order_by("received_at", "id").first()

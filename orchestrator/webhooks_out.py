@@ -5,7 +5,7 @@ id of a message is that of its event and stays the same however often it is sent
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -19,7 +19,7 @@ from audit.models import Event
 from . import dispatch
 from .clock import Clock
 from .connectors import outbound
-from .models import WebhookDelivery, WebhookEndpoint
+from .models import Run, WebhookDelivery, WebhookEndpoint
 from .webhooks import signature
 
 TOLD = ("run.", "review.")  # kinds of event that may leave the house
@@ -51,14 +51,22 @@ def collect(endpoint: WebhookEndpoint) -> int:
     rows = Event.objects.filter(wanted, at__gte=endpoint.read_until - OVERLAP).oldest_first()
     known = endpoint.deliveries.filter(event__in=rows.values("pk")).values_list("event", flat=True)
     fresh = [row for row in rows.exclude(pk__in=known)[:BATCH] if row.kind.startswith(TOLD)]
+    untold = of_control_cases(fresh)
     made = [
         WebhookDelivery(endpoint=endpoint, event=row.pk, kind=type_of(row), body=body_of(row), next_at=now)
         for row in fresh
+        if row.run not in untold
     ]
     WebhookDelivery.objects.bulk_create(made, ignore_conflicts=True)
     until = fresh[-1].at if len(fresh) == BATCH else now
     WebhookEndpoint.objects.filter(pk=endpoint.pk, read_until__lt=until).update(read_until=until)
     return len(made)
+
+
+def of_control_cases(events: Collection[Event]) -> set[str]:
+    """The runs among those of these events that nobody outside hears of."""
+    runs = {event.run for event in events if event.run}
+    return set(map(str, Run.objects.filter(pk__in=runs, control=True).values_list("pk", flat=True)))
 
 
 def type_of(event: Event) -> str:

@@ -22,12 +22,14 @@ from orchestrator.digests import digest
 from orchestrator.grants import take
 from orchestrator.invariants import NOT_ASKED, Violation, all_invariants
 from orchestrator.models import (
+    DataSource,
     Decision,
     Effect,
     Incident,
     LedgerEntry,
     PolicyVersion,
     Run,
+    SourceRow,
     Task,
     Wait,
     WebhookDelivery,
@@ -366,6 +368,26 @@ def told_at_no_time(review: Review) -> None:
     delivery(status="delivered", next_at=None)
 
 
+def an_effect_of_a_control_case(review: Review) -> None:
+    Run.objects.update(control=True)
+
+
+def of_a_run_without_effects(review: Review) -> None:
+    an_effect_of_a_control_case(review)
+    Effect.objects.all().delete()
+
+
+def a_control_case_in_a_register(review: Review) -> None:
+    of_a_run_without_effects(review)
+    register = DataSource.objects.create(name="bills", title="Bills", key_field="run", kind=DataSource.Kind.REGISTER)
+    SourceRow.objects.create(source=register, key=str(review.run_id), data={}, digest="d")
+
+
+def told_of_a_control_case(review: Review) -> None:
+    of_a_run_without_effects(review)
+    delivery(event=Event.objects.filter(run=str(review.run_id)).first().pk)
+
+
 PAID: list[tuple[str, Seed]] = [
     ("I01", of_paid(key="countersign-unknown")),
     ("I01", of_paid(state="void")),
@@ -421,6 +443,9 @@ PAID: list[tuple[str, Seed]] = [
     ("I22", a_persons_decision_nobody_told),
     ("I24", of_paid(sent_at=F("authorised_at") - timedelta(seconds=1))),
     ("I24", of_paid(ended_at=F("sent_at") - timedelta(seconds=1))),
+    ("I26", an_effect_of_a_control_case),
+    ("I26", a_control_case_in_a_register),
+    ("I26", told_of_a_control_case),
 ]
 
 
@@ -514,7 +539,7 @@ def test_something_sent_after_a_rejection_is_caught(rejected):
 
 def test_every_invariant_of_the_list_is_asked_or_named_as_not_asked():
     asked = {one.number for one in all_invariants()}
-    assert asked | NOT_ASKED.keys() == {f"I{number:02}" for number in range(1, 26)}
+    assert asked | NOT_ASKED.keys() == {f"I{number:02}" for number in range(1, 27)}
     assert not asked & NOT_ASKED.keys()
     seeded = {number for number, _ in PAID} | {"I04", "I17", "I18", "I24"}
     assert asked == seeded

@@ -14,7 +14,7 @@ class RunAdmin(ReadOnlyAdmin):
     list_select_related = ["version__workflow", "started_by"]
     search_fields = ["id", "subject", "business_key"]
     ordering = ["-started_at", "-id"]
-    exclude = ["input"]
+    exclude = ["input", "control"]
 
 
 @admin.register(Task)

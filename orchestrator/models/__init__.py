@@ -5,7 +5,7 @@ from .ledger import Connector, ConnectorCheck, LedgerEntry
 from .policy import Policy, PolicyRule, PolicyVersion
 from .run import Booked, Decision, Effect, Heartbeat, Hold, Incident, Run, RunDocument, Task, Wait
 from .webhook import Connection, Hook, HookDelivery, WebhookDelivery, WebhookEndpoint
-from .workflow import AgentAccount, DataSource, ExchangeRate, SourceRow, Workflow, WorkflowVersion
+from .workflow import AgentAccount, ControlEntry, DataSource, ExchangeRate, SourceRow, Workflow, WorkflowVersion
 
 __all__ = [
     "AgentAccount",
@@ -14,6 +14,7 @@ __all__ = [
     "Connection",
     "Connector",
     "ConnectorCheck",
+    "ControlEntry",
     "DataSource",
     "Decision",
     "Document",

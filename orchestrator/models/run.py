@@ -49,6 +49,9 @@ class Run(models.Model):
     ended_at = models.DateTimeField(null=True)
     deadline = models.DateTimeField(null=True)
     priority = models.PositiveSmallIntegerField(default=0, help_text="0 to 3; how far its steps go ahead of others.")
+    control = models.BooleanField(
+        null=True, help_text="A planted case with a known answer: nothing of it leaves. Empty: an ordinary one."
+    )
     spent = models.JSONField(null=True, help_text="Cost, tokens and calls so far, where the workflow names a budget.")
     parent = models.ForeignKey("Task", models.PROTECT, null=True, related_name="children")
     documents: "models.ManyToManyField[Document, RunDocument]" = models.ManyToManyField(
@@ -68,6 +71,7 @@ class Run(models.Model):
             models.Index(fields=["-started_at", "-id"], name="run_newest"),
             models.Index(fields=["version", "status"], name="run_by_version"),
             models.Index(fields=["subject"], name="run_subject"),
+            models.Index(fields=["id"], name="run_control", condition=Q(control=True)),
             # What the sweeper asks for again and again, however long the past.
             models.Index(fields=["status"], name="run_going", condition=Q(ended_at__isnull=True)),
             models.Index(

@@ -97,6 +97,20 @@ class SourceRow(models.Model):
         return f"{self.source_id}: {self.key}"
 
 
+class ControlEntry(models.Model):
+    """What a control case would have entered into a register. Its own run reads it there, and no other does."""
+
+    source = models.ForeignKey(DataSource, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200, help_text="The id of its run.")
+    data = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "key"], name="control_entry_once")]
+
+    def __str__(self) -> str:
+        return f"{self.source_id}: {self.key}"
+
+
 class AgentAccount(models.Model):
     """The account an agent acts under. What it may read hangs on the user, like a person's permissions."""
 

@@ -14,7 +14,7 @@ from orchestrator.import_formats import canonical
 from orchestrator.models import DataSource, Effect, SourceRow
 
 from .base import StepHandler, Work
-from .outcomes import Complete, Fail, Judgement, Outcome, Retry
+from .outcomes import Complete, Fail, Halt, Judgement, Outcome, Retry
 from .take_back import take_back
 
 
@@ -25,6 +25,8 @@ class EffectStep(StepHandler):
         return "effects"
 
     def execute(self, work: Work) -> Outcome:
+        if work.pinned.control:
+            return Halt(effects.NOTHING_LEAVES)
         if work.step.target == TAKES_BACK:
             return take_back(work, self.once)
         return self.once(work)

@@ -87,4 +87,12 @@ class Reject:
     on_record: Callable[[datetime], None] | None = None
 
 
-Outcome = Complete | Suspend | Defer | SendBack | Retry | Fail | Reject
+@dataclass(slots=True)
+class Halt:
+    """The run ends here as cancelled, and nobody is at fault: a control case has come as far as it may."""
+
+    reason: str
+    on_record: Callable[[datetime], None] | None = None
+
+
+Outcome = Complete | Suspend | Defer | SendBack | Retry | Fail | Reject | Halt

@@ -16,7 +16,7 @@ from audit.log import SYSTEM, record
 from orchestrator.definitions import lookup
 from orchestrator.digests import digest
 from orchestrator.import_formats import canonical
-from orchestrator.models import DataSource, Run, SourceRow
+from orchestrator.models import ControlEntry, DataSource, Run, SourceRow
 
 from .base import StepHandler, Work
 from .outcomes import Complete, Fail, Judgement, Outcome
@@ -58,13 +58,14 @@ def told(source: DataSource) -> Judgement:
 
 
 def enter(work: Work, source: DataSource, row: dict[str, Any], now: datetime) -> None:
-    """In the recording transaction. A new row, so that the highest primary key is the newest entry."""
+    """In the recording transaction. A new row, so that the highest primary key is the newest entry. What a control case
+    would have entered is kept apart, under the number it would have had, and only its own run finds it."""
     DataSource.objects.select_for_update(no_key=True).get(pk=source.pk)
     entries = SourceRow.objects.filter(source=source)
     last = entries.order_by("-pk").values_list("data", flat=True).first() or {}
-    entries.filter(key=str(work.run_id)).delete()
     entry = canonical({**row, source.key_field: str(work.run_id), ENTRY: int(last.get(ENTRY, 0)) + 1})
-    SourceRow.objects.create(source=source, key=str(work.run_id), data=entry, digest=digest(entry))
+    put = put_apart if work.pinned.control else put_in
+    put(source, str(work.run_id), entry)
     record(
         "source.entered",
         subject=("source", source.name),
@@ -73,3 +74,12 @@ def enter(work: Work, source: DataSource, row: dict[str, Any], now: datetime) ->
         workflow=work.definition.name,
         data={"key": str(work.run_id), ENTRY: entry[ENTRY], "digest": digest(entry)},
     )
+
+
+def put_in(source: DataSource, key: str, entry: dict[str, Any]) -> None:
+    SourceRow.objects.filter(source=source, key=key).delete()
+    SourceRow.objects.create(source=source, key=key, data=entry, digest=digest(entry))
+
+
+def put_apart(source: DataSource, key: str, entry: dict[str, Any]) -> None:
+    ControlEntry.objects.update_or_create(source=source, key=key, defaults={"data": entry})

@@ -14,7 +14,7 @@ from orchestrator.definitions import lookup
 from orchestrator.models import Run
 
 from .base import StepHandler, Work
-from .outcomes import Complete, Fail, Judgement, Outcome, Reject, Suspend
+from .outcomes import Complete, Fail, Halt, Judgement, Outcome, Reject, Suspend
 
 
 class SubworkflowStep(StepHandler):
@@ -26,6 +26,8 @@ class SubworkflowStep(StepHandler):
             return waiting(work)
         if child.status == Run.Status.REJECTED:
             return Reject(child.outcome or f"{work.step.target} was rejected.")
+        if child.control and child.status == Run.Status.CANCELLED:
+            return Halt(child.outcome)
         if child.status != Run.Status.SUCCEEDED:
             return Fail(f"{work.step.target} ended as {child.get_status_display()}", kind="child-not-succeeded")
         data = load_cases({child.pk: child.input})[child.pk].data
@@ -50,6 +52,7 @@ def start(work: Work) -> Outcome:
             key=key_of(work),
             priority=work.pinned.priority,
             parent=work.task_id,
+            control=bool(work.pinned.control),
         )
     except services.ServiceError as error:
         return Fail(f"{work.step.target} could not be started: {error}", kind="child-not-started")
