@@ -128,6 +128,12 @@ class CasePage:
         return any(value.held for value in self.values)
 
     @property
+    def correctable(self) -> list[Value]:
+        """What may be typed anew beside the differences, which offer that themselves."""
+        asked = {question.pointer for question in self.questions if question.options}
+        return [v for v in self.values if v.pointer and (v.pointer not in asked or v.pointer in self.answer.typed)]
+
+    @property
     def unfounded(self) -> int:
         return sum(1 for value in self.values if value.founded is False)
 

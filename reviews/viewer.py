@@ -45,6 +45,11 @@ class Leaf:
     hits: Sequence[Hit] = ()
     parts: Sequence[tuple[str, Spot | None]] = ()
 
+    @property
+    def dots(self) -> str:
+        """What lies under the numbers of its passages, as one path: points, which the stroke makes discs."""
+        return "".join(f"M{at.tag_x} {at.tag_y}h0" for at in self.placed if at.spot.number)
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -166,11 +171,12 @@ class Viewer:
 
     @property
     def opened(self) -> Collection[int]:
-        """Pages the address asks for: `open=7-12`."""
+        """Pages the address asks for: `open=7-12`. Of text, which is heavy, no more than a hundred."""
         first, _, last = self.view["open"].partition("-")
         if not (first.isdecimal() and last.isdecimal() and len(first + last) < 12):
             return ()
-        return range(int(first), min(int(last), int(first) + MAX_HITS) + 1)
+        most = int(first) + MAX_HITS if self.shown_as == "text" else self.page_numbers.stop
+        return range(int(first), min(int(last), most) + 1)
 
     def _leaf(self, number: int) -> Leaf:
         row = self.texts.of(self.document or {}).get(number)

@@ -1,6 +1,7 @@
 """Looking at pages as a person would: signed in, with the parts of a page that matter."""
 
 import re
+from html.parser import HTMLParser
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -8,6 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from reviews.models import Review
+
+MOST_NODES = 1_500  # elements a page may have: beyond, every change of it is felt
 
 
 def signed_in(user: Any) -> Client:
@@ -27,6 +30,20 @@ def case_url(review: Review, what: str = "") -> str:
 
 def text_of(response: Any) -> str:
     return response.content.decode()
+
+
+class _Nodes(HTMLParser):
+    found = 0
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.found += 1
+
+
+def nodes_of(page: str) -> int:
+    """Elements of a page as a browser has them, which makes none of its own where all are written out."""
+    parser = _Nodes()
+    parser.feed(page)
+    return parser.found
 
 
 def form_of(response: Any) -> dict[str, str]:

@@ -52,7 +52,7 @@ def test_nothing_is_chosen_and_walking_through_every_field_settles_nothing(every
 def test_a_number_leads_to_its_passage_and_back_and_lights_it(everybody: Cast, sign_in: SignIn) -> None:
     page = sign_in("clerk", java_script_enabled=False)
     page.goto(case_url(forty(everybody)))
-    page.get_by_role("link", name="40 show in the document").click()
+    page.get_by_role("link", name="40: show in the document").click()
     assert page.url.endswith("#h40")
     expect(page.locator("#h40")).to_be_in_viewport()
     page.locator('.viewer a[href="#f40"]').click()
