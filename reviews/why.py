@@ -33,6 +33,7 @@ WOULD = {  # what a route means for a case
 BEYOND = {">": _("more than {}"), ">=": _("{} or more"), "<": _("less than {}"), "<=": _("{} or less")}
 COUNTED = {("<=", 0): _("none"), ("<", 1): _("none"), (">", 0): _("one or more"), (">=", 1): _("one or more")}
 FACT = re.compile(r"\b([a-z][a-z0-9_]*): ")
+SENTENCE = re.compile(r"(?<=[a-z0-9)]{3}[.?]) (?=[A-Z0-9])")  # not after "B.V." or "Dr."
 OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
 
@@ -64,6 +65,11 @@ class Reason:
             return visible(text)
         missing = FACT.sub(lambda found: f"{words(found[1])}: ", text.removeprefix(lead).removesuffix(")"))
         return visible(gettext("A rule could not be judged. %(missing)s.") % {"missing": missing})
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """What is wrong, and how: its first sentence and the others."""
+        return parted(self.words)
 
 
 class Why:
@@ -185,6 +191,12 @@ def _opens(near: Mapping[str, Any]) -> bool:
     value, threshold = float(near["value"]), float(near["threshold"])
     holds = {">": value > threshold, ">=": value >= threshold, "<": value < threshold, "<=": value <= threshold}
     return not holds[near["op"]]
+
+
+def parted(text: str) -> tuple[str, str]:
+    """The first sentence, and the others, "" where there is one alone."""
+    first, *others = SENTENCE.split(text, maxsplit=1)
+    return first, " ".join(others)
 
 
 def worst_look(items: Sequence[Mapping[str, Any]]) -> tuple[str, str]:

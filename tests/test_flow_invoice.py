@@ -16,6 +16,7 @@ from orchestrator.evaluation.playing import Played, play
 from orchestrator.models import LedgerEntry, Run, SourceRow
 from reviews.demo.invoices import Invoice, Line, Party, as_cii, as_ubl
 from reviews.models import Review
+from reviews.why import parted
 
 IBAN, OTHER_IBAN = "DE02120300000000202051", "DE89370400440532013000"
 SELLER = Party("Nordlicht GmbH", "Hafenstr. 1", "Kiel", "24103", "DE", "DE811115368", IBAN)
@@ -115,6 +116,12 @@ def test_a_price_above_the_tolerance_waits_for_a_person_with_both_values(pay: Ru
     [difference] = packet["differences"]
     assert difference["pointer"] == "/read/invoice/lines/0/unit_price"
     assert [option["value"] for option in difference["options"]] == ["5.4", "5"]
+    rule, others = parted(played.reasons[0])
+    assert (rule, others.partition(": ")[0]) == (
+        "The invoice differs from what was ordered or received.",
+        difference["title"],
+    )
+    assert others.endswith(difference["message"])
     assert not LedgerEntry.objects.exists()
 
 

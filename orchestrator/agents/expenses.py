@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from orchestrator.documents.page_store import read_stored
 
@@ -18,7 +18,7 @@ from .expenses_differences import (
     reading_differences,
 )
 from .expenses_model import Claimed, Receipt, receipt_of
-from .findings import Discrepancy
+from .findings import Compared, stopping
 from .reports import DocumentReport, as_read, evidence_of
 
 NO_LIMIT = "0"  # a policy's amount has a value; whether it means anything is another fact, `limited`
@@ -49,8 +49,8 @@ def read(case: ReadInput, ctx: AgentContext) -> Result[ReadReport]:
         **as_read(document, result),
         image_hash=result.image_hash,
         receipt=receipt,
-        stops=sum(found.severity == "stop" for found in differences),
         discrepancies=differences,
+        **stopping(differences),
     )
     evidence = evidence_of(document, reading, (*DECISIVE, "receipt_number"))
     return Result(report, reading.confidence, _rationale(report), evidence)
@@ -76,14 +76,11 @@ class DuplicateInput(BaseModel):
     read: Read
 
 
-class DuplicateReport(BaseModel):
+class DuplicateReport(Compared):
     """`duplicates` and `near_misses` count earlier claims that stand; those that were refused are only told of."""
-
-    model_config = ConfigDict(extra="forbid")
 
     duplicates: int = 0
     near_misses: int = 0
-    discrepancies: list[Discrepancy] = []
 
 
 @agent("expenses.find_duplicates", version="1", sources=["expense-claims"])
@@ -98,10 +95,12 @@ def find_duplicates(case: DuplicateInput, ctx: AgentContext) -> Result[Duplicate
     rows = [row for field, value in searches.items() if value for row in register.find(**{field: value})]
     others = others_than(str(ctx.run_id), rows)
     found = list(known_claims(mine, others, before=own["entry"] if own else None))
+    differences = [claim_difference(kind, row, mine, receipt) for kind, row in found[:SHOWN]]
     report = DuplicateReport(
         duplicates=sum(kind == "duplicate_receipt" for kind, _ in found),
         near_misses=sum(kind == "near_miss" for kind, _ in found),
-        discrepancies=[claim_difference(kind, row, mine, receipt) for kind, row in found[:SHOWN]],
+        discrepancies=differences,
+        **stopping(differences),
     )
     compared = [mine.company, mine.date, mine.total, mine.sha256, mine.number or mine.time, mine.image]
     return Result(report, sum(map(bool, compared)) / len(compared), _compared(report, len(others)))
@@ -130,19 +129,15 @@ class RulesInput(BaseModel):
     claim: Handed
 
 
-class RulesReport(BaseModel):
+class RulesReport(Compared):
     """`limit` is the most that may be reimbursed for a receipt of the category, where `limited`. What the receipt says
     is no part of it: a total that people correct is held against the limit, never against what was read before."""
-
-    model_config = ConfigDict(extra="forbid")
 
     checked: bool = True
     category: str
     limited: bool = False
     limit: str = NO_LIMIT
     limit_currency: str | None = None
-    discrepancies: list[Discrepancy] = []
-    stops: int = 0
 
 
 @agent("expenses.check_rules", version="1", sources=["expense-rules"])
@@ -160,7 +155,7 @@ def check_rules(case: RulesInput, ctx: AgentContext) -> Result[RulesReport]:
         limit=rule["limit"] if limited else NO_LIMIT,
         limit_currency=rule.get("currency") if limited else case.read.receipt.currency,
         discrepancies=differences,
-        stops=sum(difference.severity == "stop" for difference in differences),
+        **stopping(differences),
     )
     return Result(report, 1.0, _held(report))
 

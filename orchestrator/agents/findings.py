@@ -1,10 +1,13 @@
 """What agents hand on about differences between sources. The case page is made from these, whatever the flow."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.documents.reading import Passage
+from orchestrator.documents.reading import Check, Passage
+
+MAX_FINDING = 300  # characters
 
 
 class Option(BaseModel):
@@ -41,3 +44,26 @@ class Discrepancy(BaseModel):
     passages: list[Passage] = []  # where it stands in `document`, besides the value that `pointer` leads to
     document: str | None = None
     earlier: str | None = None  # another case that this is about: its run, or the key of what it did outside
+
+
+class Compared(BaseModel):
+    """What an agent found to differ. `stops` counts what puts the case before a person, `finding` says it in the words
+    of a rule's reason."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    discrepancies: list[Discrepancy] = []
+    stops: int = 0
+    finding: str = ""
+
+
+def stopping(found: Sequence[Discrepancy | Check]) -> dict[str, Any]:
+    """`stops` and `finding` of a report: the first that stops in words, and how many more there are."""
+    stops = [item for item in found if item.severity == "stop"]
+    words = _in_words(stops[0]) if stops else ""
+    return {"stops": len(stops), "finding": f"{words} And {len(stops) - 1} more." if len(stops) > 1 else words}
+
+
+def _in_words(item: Discrepancy | Check) -> str:
+    words = f"{item.title}: {item.message}" if isinstance(item, Discrepancy) else item.message
+    return words if len(words) <= MAX_FINDING else f"{words[:MAX_FINDING]} …"

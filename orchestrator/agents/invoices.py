@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from orchestrator.documents.page_store import read_stored
 
 from .base import AgentContext, Permanent, Result, agent
+from .findings import stopping
 from .invoices_differences import reading_differences
 from .invoices_model import Invoice, invoice_of
 from .invoices_order import OrderReport, order_report
@@ -36,8 +37,8 @@ def read(case: ReadInput, ctx: AgentContext) -> Result[ReadReport]:
     report = ReadReport(
         **as_read(document, result),
         invoice=invoice_of(reading),
-        stops=sum(check.severity == "stop" for check in reading.checks),
         discrepancies=reading_differences(reading),
+        **stopping(reading.checks),
     )
     return Result(report, reading.confidence, _rationale(report), evidence_of(document, reading, DECISIVE))
 

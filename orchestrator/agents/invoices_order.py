@@ -10,7 +10,7 @@ from orchestrator.documents.ubl_orders import Order, OrderLine, Receipt
 
 from .base import Source
 from .duplicates import counts
-from .findings import Discrepancy, Option
+from .findings import Compared, Discrepancy, Option, stopping
 from .invoices_model import Invoice
 from .matching import ZERO, Pair, Tolerance, compact, name_key, number, pair_lines, plain, unit_price, units
 from .matching_rules import Held, extra_line, line_differences
@@ -38,28 +38,25 @@ class MatchedLine(BaseModel):
     order_unit_price: str | None = None
 
 
-class OrderReport(BaseModel):
-    """`stops` counts the differences that need a person."""
-
-    model_config = ConfigDict(extra="forbid")
+class OrderReport(Compared):
+    """`found`: the order it names is one of ours."""
 
     order_number: str | None
     found: bool
     matched_lines: list[MatchedLine] = []
     receipts: list[str] = []
-    discrepancies: list[Discrepancy] = []
-    stops: int = 0
 
 
 def order_report(invoice: Invoice, vendor_id: str | None, source: Sources) -> tuple[OrderReport, float]:
     """(report, confidence). The confidence is that of the least certain pair of lines; 1 where nothing was matched."""
     if not invoice.order_reference:
         found = [missing_reference(suggestions(invoice, source("purchase-orders")))]
-        return OrderReport(order_number=None, found=False, discrepancies=found, stops=1), 1.0
+        return OrderReport(order_number=None, found=False, discrepancies=found, **stopping(found)), 1.0
     row = source("purchase-orders").get(invoice.order_reference)
     if row is None:
         unknown = [unknown_order(invoice, suggestions(invoice, source("purchase-orders")))]
-        return OrderReport(order_number=invoice.order_reference, found=False, discrepancies=unknown, stops=1), 1.0
+        number = invoice.order_reference
+        return OrderReport(order_number=number, found=False, discrepancies=unknown, **stopping(unknown)), 1.0
     order = Order.model_validate(row)
     receipts = [Receipt.model_validate(found) for found in source("receipts").find(order_number=order.number)]
     earlier = earlier_invoices(invoice, order, vendor_id, source("payment-history"))
@@ -89,7 +86,7 @@ def compare(
         matched_lines=[side_by_side(one, pair) for one, pair in zip(held, _matched(pairs), strict=True)],
         receipts=[receipt.number for receipt in receipts],
         discrepancies=sorted(differences, key=lambda difference: difference.severity != "stop"),
-        stops=sum(difference.severity == "stop" for difference in differences),
+        **stopping(differences),
     )
     return report, min((pair.certainty for pair in pairs), default=1.0)
 

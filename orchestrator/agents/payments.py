@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from .base import AgentContext, Result, Source, agent
 from .duplicates import amounts_agree, duplicate_difference, find_duplicates
-from .findings import Discrepancy, Recommendation
+from .findings import Compared, Discrepancy, Recommendation, stopping
 from .invoices_model import Invoice
 from .matching import compact
 from .payments_account import account_differences
@@ -50,17 +50,13 @@ class Duplicate(BaseModel):
     status: str = "paid"
 
 
-class ScreenReport(BaseModel):
-    """`screened` is true once this has run: policies on the amount wait for it. `stops` counts what needs a person."""
-
-    model_config = ConfigDict(extra="forbid")
+class ScreenReport(Compared):
+    """`screened` is true once this has run: policies on the amount wait for it."""
 
     screened: bool = True
     duplicates: list[Duplicate] = []
     bank_changed: bool = False
     week_total: str | None = None  # this invoice, and what the vendor gets for others of the same seven days
-    discrepancies: list[Discrepancy] = []
-    stops: int = 0
     recommendation: Recommendation | None = None
 
 
@@ -78,14 +74,14 @@ def screen(case: ScreenInput, ctx: AgentContext) -> Result[ScreenReport]:
         differences += account_differences(
             invoice, vendor_name=vendor.name, iban=vendor.iban, changed_at=vendor.iban_changed_at
         )
-    stops = sum(difference.severity == "stop" for difference in differences)
+    stops = stopping(differences)
     report = ScreenReport(
         duplicates=[_duplicate(known.kind, known.row) for known in found],
         week_total=week_total(invoice, beside, vendor_id=vendor.vendor_id),
         bank_changed=any(difference.kind == "bank_account_changed" for difference in differences),
         discrepancies=differences,
-        stops=stops,
-        recommendation=recommend(differences) if stops else Recommendation(verdict="approve", why=CLEAN),
+        **stops,
+        recommendation=recommend(differences) if stops["stops"] else Recommendation(verdict="approve", why=CLEAN),
     )
     return Result(report, confidence(invoice, vendor, rows), _rationale(report, len(rows)))
 

@@ -4,20 +4,16 @@ from collections.abc import Iterable
 from math import ceil
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from orchestrator.documents.reading import Check, Reading
 from orchestrator.documents.sandbox import ReadResult
 
 from .base import OpenDocument, quote
-from .findings import Discrepancy
+from .findings import Compared
 
 
-class DocumentReport(BaseModel):
-    """`reading` tells how the values were found, `discrepancies` what a person has to look at. `stops` counts what puts
-    the case before a person, `peak_rss_mb` what reading took. What is quarantined must not be handed out."""
-
-    model_config = ConfigDict(extra="forbid")
+class DocumentReport(Compared):
+    """`reading` tells how the values were found, `discrepancies` what a person has to look at, `peak_rss_mb` what
+    reading took. What is quarantined must not be handed out."""
 
     document: str | None
     sha256: str = ""
@@ -25,8 +21,6 @@ class DocumentReport(BaseModel):
     refusal: str = ""
     reading: Reading
     checks: list[Check] = []
-    stops: int = 0
-    discrepancies: list[Discrepancy] = []
     pages: int = 1
     quarantined: bool = False
     peak_rss_mb: int = 0

@@ -1,9 +1,9 @@
 """Agent that finds the vendor of an invoice in the vendor master."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from .base import AgentContext, Result, Source, agent
-from .findings import Discrepancy
+from .findings import Compared, Discrepancy, stopping
 from .invoices_model import Invoice
 from .matching import compact, name_key
 from .vendors_lookup import BY_IBAN, BY_NAME, BY_VAT_ID, Found, certainty, choose, vendor_differences
@@ -17,10 +17,8 @@ class LookupInput(BaseModel):
     read: Read
 
 
-class VendorReport(BaseModel):
+class VendorReport(Compared):
     """`match` tells what led to the vendor. `iban` and `vat_id` are those of our record."""
-
-    model_config = ConfigDict(extra="forbid")
 
     known: bool
     vendor_id: str | None = None
@@ -32,8 +30,6 @@ class VendorReport(BaseModel):
     flag_reason: str = ""
     blocked: bool = False
     match: str = ""
-    discrepancies: list[Discrepancy] = []
-    stops: int = 0
 
 
 @agent("vendors.lookup", version="1", sources=["vendor-master"])
@@ -63,9 +59,8 @@ def find_vendor(invoice: Invoice, vendors: Source) -> Found | None:
 
 
 def report_of(found: Found | None, differences: list[Discrepancy]) -> VendorReport:
-    stops = sum(difference.severity == "stop" for difference in differences)
     if found is None:
-        return VendorReport(known=False, discrepancies=differences, stops=stops)
+        return VendorReport(known=False, discrepancies=differences, **stopping(differences))
     row = found.row
     return VendorReport(
         known=True,
@@ -79,5 +74,5 @@ def report_of(found: Found | None, differences: list[Discrepancy]) -> VendorRepo
         blocked=bool(row.get("blocked")),
         match=found.by,
         discrepancies=differences,
-        stops=stops,
+        **stopping(differences),
     )

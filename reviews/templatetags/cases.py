@@ -11,7 +11,7 @@ from orchestrator.connectors.actions import questions
 from orchestrator.stored import retold
 from orchestrator.templatetags.parts import words
 from orchestrator.words import later as _
-from reviews import lookalikes
+from reviews import lookalikes, why
 from reviews.packet import GO_ON
 
 register = template.Library()
@@ -49,6 +49,13 @@ def question(text: str) -> str:
 def rule_state(rule: Mapping[str, Any]) -> str:
     """How a rule came out, in words."""
     return str(STATES.get(rule["state"], words(rule["state"])))
+
+
+@register.filter
+def gist(text: str) -> str:
+    """Of a rule's reason what belongs to this case: what it says after its first sentence, where it does."""
+    first, others = why.parted(visible(text))
+    return others or first
 
 
 @register.filter
