@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy
 
-from .filters import NOUNS, kinds_of
+from .filters import kinds_of
+from .kinds import NOUNS
 from .models import Event
 
 
@@ -27,11 +28,11 @@ class CappedPaginator(Paginator):
 class NounFilter(admin.SimpleListFilter):
     """By noun, from the closed list: asking the table for its distinct kinds would read all of it."""
 
-    title = "subject of the event"
+    title = gettext_lazy("subject of the event")
     parameter_name = "noun"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
-        return [(noun, noun) for noun in NOUNS]
+        return list(NOUNS.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
         noun = self.value()

@@ -8,9 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from .kinds import KINDS
-
-NOUNS = tuple(dict.fromkeys(kind.partition(".")[0] for kind in KINDS))
+from .kinds import KINDS, NOUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +61,6 @@ def parse_instant(text: str, *, field: str, end: bool = False) -> datetime:
 def grouped_kinds() -> Iterable[tuple[str, Any]]:
     """The kinds under their nouns, the whole noun first: choices of a select, made anew for each reader's language."""
     yield "", gettext("Anything")
-    for noun in NOUNS:
-        yield (
-            noun.capitalize(),
-            [(noun, gettext("All of %(noun)s") % {"noun": noun}), *((kind, KINDS[kind]) for kind in kinds_of(noun))],
-        )
+    for noun, words in NOUNS.items():
+        every = gettext("%(noun)s: all") % {"noun": words}
+        yield str(words), [(noun, every), *((kind, KINDS[kind]) for kind in kinds_of(noun))]

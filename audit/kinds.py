@@ -99,3 +99,30 @@ KINDS: dict[str, Any] = {
     "database.restored": _("Database set back to a backup"),
     "config.changed": _("Configuration changed"),
 }
+
+# What the kinds are about, by their nouns.
+NOUNS: dict[str, Any] = {
+    "run": _("Runs"),
+    "task": _("Steps"),
+    "decision": _("Decisions"),
+    "policy": _("Policies"),
+    "source": _("Data sources"),
+    "document": _("Documents"),
+    "review": _("Reviews"),
+    "decide": _("Refused answers"),
+    "access": _("Refused access"),
+    "effect": _("Effects"),
+    "webhook": _("Webhooks"),
+    "incident": _("Incidents"),
+    "hold": _("Holds"),
+    "workflow": _("Workflows"),
+    "connection": _("Connections"),
+    "queue": _("Queues"),
+    "grant": _("Permissions"),
+    "token": _("Tokens"),
+    "trail": _("Trail"),
+    "user": _("Sign-ins"),
+    "database": _("Database"),
+    "config": _("Configuration"),
+    "control": _("Control cases"),
+}

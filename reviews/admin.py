@@ -4,7 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 
-from orchestrator.admin.recorded import GrantingAdmin, ReadOnlyAdmin, RecordedAdmin
+from orchestrator.admin.granting import GrantingAdmin
+from orchestrator.admin.recorded import ReadOnlyAdmin, RecordedAdmin
 
 from .models import Approval, Queue, ReasonCode, Review, ReviewLevel, ReviewPolicy
 

@@ -25,30 +25,37 @@ class ReviewPolicy(models.Model):
         NEVER = "never", _("never shown")
 
     name = models.SlugField(max_length=60, unique=True)
-    quorum = models.PositiveSmallIntegerField(default=1, help_text="Different people who must approve at each level.")
-    undo_seconds = models.PositiveSmallIntegerField(default=10, help_text="0: an answer counts at once.")
-    sla_minutes = models.PositiveIntegerField(default=480, help_text="Due this long after a case arrives.")
-    validity_hours = models.PositiveIntegerField(default=24, help_text="A page opened longer ago cannot decide.")
-    max_rounds = models.PositiveSmallIntegerField(default=5, help_text="How often a case may be sent back.")
+    quorum = models.PositiveSmallIntegerField(
+        default=1, help_text=_("Different people who must approve at each level.")
+    )
+    undo_seconds = models.PositiveSmallIntegerField(default=10, help_text=_("0: an answer counts at once."))
+    sla_minutes = models.PositiveIntegerField(default=480, help_text=_("Due this long after a case arrives."))
+    validity_hours = models.PositiveIntegerField(default=24, help_text=_("A page opened longer ago cannot decide."))
+    max_rounds = models.PositiveSmallIntegerField(default=5, help_text=_("How often a case may be sent back."))
     snooze_stops_clock = models.BooleanField(
-        default=False, help_text="A snoozed case is due so much later; otherwise it comes back at the latest when due."
+        default=False,
+        help_text=_("A snoozed case is due so much later; otherwise it comes back at the latest when due."),
     )
     bulk_approve = models.BooleanField(
-        default=False, help_text="Cases in which nothing differs may be approved several at a time."
+        default=False, help_text=_("Cases in which nothing differs may be approved several at a time.")
     )
     similar_below = models.DecimalField(
         max_digits=16,
         decimal_places=2,
         default=5000,
-        help_text="Cases up to this amount, in BASE_CURRENCY, are offered to be selected with others like them.",
+        help_text=_("Cases up to this amount, in BASE_CURRENCY, are offered to be selected with others like them."),
     )
     recommendation = models.CharField(max_length=12, choices=Recommendation, default=Recommendation.AFTER_CHOICE)
     blind = models.BooleanField(
         default=False,
-        help_text="Whoever signs after the first sees nothing of the answers before theirs. Where two differ, a third "
-        "person sees both and settles it.",
+        help_text=_(
+            "Whoever signs after the first sees nothing of the answers before theirs. Where two differ, a third "
+            "person sees both and settles it."
+        ),
     )
-    wants_words = models.BooleanField(default=False, help_text="A reason code is not enough: say it in words as well.")
+    wants_words = models.BooleanField(
+        default=False, help_text=_("A reason code is not enough: say it in words as well.")
+    )
 
     class Meta:
         verbose_name_plural = "review policies"
@@ -69,11 +76,11 @@ class ReasonCode(models.Model):
 
     policy = models.ForeignKey(ReviewPolicy, models.CASCADE, related_name="codes")
     verdict = models.CharField(max_length=12, choices=Verdict)
-    code = models.SlugField(max_length=60, help_text="What is recorded: never change what it stands for.")
+    code = models.SlugField(max_length=60, help_text=_("What is recorded: never change what it stands for."))
     words = models.CharField(max_length=120)
     position = models.PositiveSmallIntegerField(default=1)
     is_active = models.BooleanField(
-        default=True, help_text="Off: no longer offered. What was recorded keeps its words."
+        default=True, help_text=_("Off: no longer offered. What was recorded keeps its words.")
     )
 
     class Meta:
@@ -81,7 +88,7 @@ class ReasonCode(models.Model):
         constraints = [models.UniqueConstraint(fields=["policy", "verdict", "code"], name="reason_code_once")]
 
     def __str__(self) -> str:
-        return f"{self.verdict}: {self.words}"
+        return f"{self.get_verdict_display()}: {self.words}"
 
 
 class ReviewLevel(models.Model):
@@ -91,7 +98,7 @@ class ReviewLevel(models.Model):
     position = models.PositiveSmallIntegerField(default=1)
     group = models.ForeignKey(Group, models.PROTECT, related_name="+")
     above = models.DecimalField(
-        max_digits=16, decimal_places=2, default=0, help_text="Only for amounts above this, in BASE_CURRENCY."
+        max_digits=16, decimal_places=2, default=0, help_text=_("Only for amounts above this, in BASE_CURRENCY.")
     )
 
     class Meta:
@@ -99,7 +106,7 @@ class ReviewLevel(models.Model):
         constraints = [models.UniqueConstraint(fields=["policy", "group"], name="level_group_once")]
 
     def __str__(self) -> str:
-        return f"{self.group} above {self.above}"
+        return f"{self.group} > {self.above}"
 
 
 class Queue(models.Model):
@@ -114,11 +121,11 @@ class Queue(models.Model):
     class Meta:
         ordering = ["title"]
         permissions = [  # view_queue comes from Django
-            ("decide", "Can decide cases in this queue"),
-            ("use_queue", "Can put this queue into workflows"),
-            ("reroute", "Can send cases of this queue elsewhere"),
-            ("insights", "Can see the figures of this queue"),
-            ("lead", "Leads the people of this queue, and sees their figures one by one"),
+            ("decide", _("Can decide cases in this queue")),
+            ("use_queue", _("Can put this queue into workflows")),
+            ("reroute", _("Can send cases of this queue elsewhere")),
+            ("insights", _("Can see the figures of this queue")),
+            ("lead", _("Leads the people of this queue, and sees their figures one by one")),
         ]
 
     def __str__(self) -> str:
@@ -165,57 +172,61 @@ class Review(models.Model):
         null=True,
         db_index=False,
         related_name="+",
-        help_text="The case whose answer is to be reversed here.",
+        help_text=_("The case whose answer is to be reversed here."),
     )
     # Lists ask this of every row: looking up who signed what would cost them more than all else.
-    barred = models.TextField(null=True, help_text='Keys of those who had a part in what is reversed: " 3 17 ".')
+    barred = models.TextField(null=True, help_text=_('Keys of those who had a part in what is reversed: " 3 17 ".'))
     requester = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", help_text="Who started the run."
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", help_text=_("Who started the run.")
     )
-    workflow = models.CharField(max_length=60, help_text="The name of the run's workflow.")
+    workflow = models.CharField(max_length=60, help_text=_("The name of the run's workflow."))
     round = models.PositiveIntegerField(default=1)
     status = models.CharField(max_length=12, choices=Status, default=Status.OPEN)
-    level = models.PositiveSmallIntegerField(default=0, help_text="Index into levels: whose turn it is.")
-    levels = models.JSONField(default=list, help_text='[{"group": name or "", "quorum": n, "why": words}, …]')
+    level = models.PositiveSmallIntegerField(default=0, help_text=_("Index into levels: whose turn it is."))
+    levels = models.JSONField(default=list, help_text=_('[{"group": name or "", "quorum": n, "why": words}, …]'))
     title = models.CharField(max_length=200)
-    number = models.CharField(max_length=120, blank=True, help_text="Invoice number or the like, for searching.")
+    number = models.CharField(max_length=120, blank=True, help_text=_("Invoice number or the like, for searching."))
     vendor = models.CharField(max_length=200, blank=True)
-    amount_base = models.BigIntegerField(null=True, help_text="Exposure in minor units of BASE_CURRENCY.")
-    amount = models.CharField(max_length=40, blank=True, help_text='As the document says it: "38669.29 EUR".')
-    reasons = models.JSONField(default=list, help_text="The rules that stopped it: name, route, words, values.")
-    packet = models.JSONField(help_text="The case as it is put before people (packet.py).")
+    amount_base = models.BigIntegerField(null=True, help_text=_("Exposure in minor units of BASE_CURRENCY."))
+    amount = models.CharField(max_length=40, blank=True, help_text=_('As the document says it: "38669.29 EUR".'))
+    reasons = models.JSONField(default=list, help_text=_("The rules that stopped it: name, route, words, values."))
+    packet = models.JSONField(help_text=_("The case as it is put before people (packet.py)."))
     packet_digest = models.CharField(max_length=64)
     policy_digest = models.CharField(max_length=64, blank=True)
     opened_at = models.DateTimeField()
     due_at = models.DateTimeField()
     band = models.PositiveSmallIntegerField(
-        null=True, help_text="Index into BANDS; set exactly while live. The sweeper keeps up with the clock."
+        null=True, help_text=_("Index into BANDS; set exactly while live. The sweeper keeps up with the clock.")
     )
     rank = models.GeneratedField(
         expression=Coalesce(-F("amount_base"), NO_AMOUNT),
         output_field=models.BigIntegerField(),
         db_persist=True,
-        help_text="What stands first within a band: the larger exposure.",
+        help_text=_("What stands first within a band: the larger exposure."),
     )
-    overdue_at = models.DateTimeField(null=True, help_text="When it was escalated for being late.")
+    overdue_at = models.DateTimeField(null=True, help_text=_("When it was escalated for being late."))
     claimed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     claimed_until = models.DateTimeField(null=True)
     asked = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     delegated_to = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    delegated_until = models.DateTimeField(null=True, help_text="Then it goes back to the team; empty: never.")
+    delegated_until = models.DateTimeField(null=True, help_text=_("Then it goes back to the team; empty: never."))
     wanted_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", help_text="Who asks to take it over."
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", help_text=_("Who asks to take it over.")
     )
-    snoozed_until = models.DateTimeField(null=True, help_text="Until then it is in nobody's list of what to do.")
+    snoozed_until = models.DateTimeField(null=True, help_text=_("Until then it is in nobody's list of what to do."))
     snoozed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    snooze_moved_due = models.BooleanField(default=False, help_text="The snooze has put the due time off.")
-    signed_at = models.DateTimeField(null=True, help_text="When one of several people signed last; empty: nobody yet.")
+    snooze_moved_due = models.BooleanField(default=False, help_text=_("The snooze has put the due time off."))
+    signed_at = models.DateTimeField(
+        null=True, help_text=_("When one of several people signed last; empty: nobody yet.")
+    )
     settled_at = models.DateTimeField(null=True)
-    undo_until = models.DateTimeField(null=True, help_text="Until then the settled answer may be taken back.")
-    ended_at = models.DateTimeField(null=True, help_text="When the round ended, in whatever way.")
-    answer = models.JSONField(default=dict, help_text="What was settled: verdict, corrections, target, by whom.")
-    rules = models.CharField(max_length=300, null=True, help_text="The rules that stopped it: what makes cases alike.")
-    measured_at = models.DateTimeField(null=True, help_text="When its outcome was counted (measured.py).")
+    undo_until = models.DateTimeField(null=True, help_text=_("Until then the settled answer may be taken back."))
+    ended_at = models.DateTimeField(null=True, help_text=_("When the round ended, in whatever way."))
+    answer = models.JSONField(default=dict, help_text=_("What was settled: verdict, corrections, target, by whom."))
+    rules = models.CharField(
+        max_length=300, null=True, help_text=_("The rules that stopped it: what makes cases alike.")
+    )
+    measured_at = models.DateTimeField(null=True, help_text=_("When its outcome was counted (measured.py)."))
 
     objects = ReviewQuerySet.as_manager()
 
@@ -285,9 +296,9 @@ class Measured(models.Model):
 
     workflow = models.CharField(max_length=60)
     kind = models.CharField(max_length=5, choices=Kind)
-    actor = models.CharField(max_length=120, help_text="The agent or the policy, whatever its version.")
-    name = models.CharField(max_length=120, help_text="The field or the rule.")
-    tenth = models.PositiveSmallIntegerField(default=0, help_text="0 to 9: the score was in this tenth.")
+    actor = models.CharField(max_length=120, help_text=_("The agent or the policy, whatever its version."))
+    name = models.CharField(max_length=120, help_text=_("The field or the rule."))
+    tenth = models.PositiveSmallIntegerField(default=0, help_text=_("0 to 9: the score was in this tenth."))
     seen = models.PositiveIntegerField(default=0)
     held = models.PositiveIntegerField(default=0)
     sampled_seen = models.PositiveIntegerField(default=0)
@@ -312,16 +323,20 @@ class Approval(models.Model):
     level = models.PositiveSmallIntegerField()
     reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     verdict = models.CharField(max_length=12)
-    reason = models.CharField(max_length=60, blank=True, help_text="Reason code.")
+    reason = models.CharField(max_length=60, blank=True, help_text=_("Reason code."))
     comment = models.TextField(blank=True)
     corrections = models.JSONField(default=dict)
     target = models.CharField(max_length=120, blank=True)
     nonce = models.CharField(max_length=80, unique=True)
     packet_digest = models.CharField(max_length=64)
-    response = models.JSONField(default=dict, help_text="What the reviewer was told; the same nonce gets it again.")
-    seen = models.JSONField(null=True, help_text='How it came about: {"seconds", "opened", "shown", "first_choice"}.')
-    recommended = models.CharField(max_length=12, null=True, help_text="The verdict the machine side would have given.")
-    recommended_by = models.CharField(max_length=120, null=True, help_text="The agent that would have given it.")
+    response = models.JSONField(default=dict, help_text=_("What the reviewer was told; the same nonce gets it again."))
+    seen = models.JSONField(
+        null=True, help_text=_('How it came about: {"seconds", "opened", "shown", "first_choice"}.')
+    )
+    recommended = models.CharField(
+        max_length=12, null=True, help_text=_("The verdict the machine side would have given.")
+    )
+    recommended_by = models.CharField(max_length=120, null=True, help_text=_("The agent that would have given it."))
     at = models.DateTimeField()
 
     class Meta:
@@ -349,10 +364,10 @@ class Recallable(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     review = models.ForeignKey(Review, models.PROTECT, related_name="recallables")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    nonce = models.CharField(max_length=80, null=True, unique=True, help_text="Of an act that is no answer.")
-    event = models.UUIDField(help_text="The act in the trail: nothing else may have happened to the round since.")
-    before = models.JSONField(help_text="The fields of recalling.STATE as they were.")
-    until = models.DateTimeField(help_text="Until then it may be taken back.")
+    nonce = models.CharField(max_length=80, null=True, unique=True, help_text=_("Of an act that is no answer."))
+    event = models.UUIDField(help_text=_("The act in the trail: nothing else may have happened to the round since."))
+    before = models.JSONField(help_text=_("The fields of recalling.STATE as they were."))
+    until = models.DateTimeField(help_text=_("Until then it may be taken back."))
     recalled_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
@@ -366,7 +381,9 @@ class Draft(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     data = models.JSONField(default=dict)
     saved_at = models.DateTimeField(db_default=Now())
-    recorded_at = models.DateTimeField(null=True, help_text="It was recorded then, and is a draft again when undone.")
+    recorded_at = models.DateTimeField(
+        null=True, help_text=_("It was recorded then, and is a draft again when undone.")
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["task", "user"], name="one_draft_each")]
@@ -380,10 +397,12 @@ class Comment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     task = models.ForeignKey(Task, models.PROTECT, related_name="comments")
-    review = models.ForeignKey(Review, models.PROTECT, related_name="comments", help_text="The round it was said in.")
+    review = models.ForeignKey(
+        Review, models.PROTECT, related_name="comments", help_text=_("The round it was said in.")
+    )
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     text = models.TextField(max_length=4000)
-    mentions = models.JSONField(default=list, help_text="User names that were called on.")
+    mentions = models.JSONField(default=list, help_text=_("User names that were called on."))
     at = models.DateTimeField()
 
     class Meta:
@@ -412,7 +431,7 @@ class Reveal(models.Model):
 
     review = models.ForeignKey(Review, models.CASCADE, related_name="reveals")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    first_choice = models.CharField(max_length=12, blank=True, help_text="Empty: opened before anything was chosen.")
+    first_choice = models.CharField(max_length=12, blank=True, help_text=_("Empty: opened before anything was chosen."))
     at = models.DateTimeField()
 
     class Meta:
@@ -427,12 +446,12 @@ class Notice(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices")
-    event = models.CharField(max_length=40, help_text="A kind of the trail: review.commented, review.delegated, …")
+    event = models.CharField(max_length=40, help_text=_("A kind of the trail: review.commented, review.delegated, …"))
     task = models.ForeignKey(Task, models.CASCADE, related_name="+")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField()
     read_at = models.DateTimeField(null=True)
-    mail_at = models.DateTimeField(null=True, help_text="When a mail about it is to be sent; empty: none, or sent.")
+    mail_at = models.DateTimeField(null=True, help_text=_("When a mail about it is to be sent; empty: none, or sent."))
     mail_tries = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
@@ -468,11 +487,13 @@ class Preference(models.Model):
     theme = models.CharField(max_length=10, choices=Theme, default=Theme.SYSTEM)
     density = models.CharField(max_length=10, choices=Density, default=Density.ROOMY)
     single_keys = models.BooleanField(default=True)
-    keymap = models.JSONField(default=dict, blank=True, help_text="{shortcut: key} of those that were moved (keys.py).")
+    keymap = models.JSONField(
+        default=dict, blank=True, help_text=_("{shortcut: key} of those that were moved (keys.py).")
+    )
     auto_next = models.BooleanField(default=True)
-    language = models.CharField(max_length=10, blank=True, default="", help_text="Empty: as the browser asks.")
+    language = models.CharField(max_length=10, blank=True, default="", help_text=_("Empty: as the browser asks."))
     mail = models.CharField(max_length=10, choices=Mail, default=Mail.EACH)
-    digested_on = models.DateField(null=True, editable=False, help_text="The day of the last daily mail.")
+    digested_on = models.DateField(null=True, editable=False, help_text=_("The day of the last daily mail."))
 
     def __str__(self) -> str:
         return f"preferences of {self.user}"

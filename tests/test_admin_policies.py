@@ -274,8 +274,8 @@ def test_the_second_person_reads_what_differs(admin, other, policy):
     admin.post(page_of(policy), {**over_20_000(form_of(admin, policy)), "otherwise": "review", "_propose": "1"})
     page = other.get(page_of(policy)).content.decode()
     assert "Publish what was handed over" in page
-    assert "rule over-20-000-manager: not there → amount_base &gt; 20,000.00 → review managers" in page
-    assert "otherwise: continue → review" in page
+    assert "rule over-20-000-manager: not there → amount_base &gt; 20,000.00 → ask a person, managers" in page
+    assert "otherwise: continue → ask a person" in page
     assert "rule flagged:" not in page
 
 

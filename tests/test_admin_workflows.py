@@ -151,7 +151,7 @@ def test_the_admin_pages_of_ours_speak_the_language_of_the_browser(author, secon
     [workflow] = Workflow.objects.all()
     page = second.get(page_of(workflow), headers={"accept-language": "de"}).content.decode()
     for words in (
-        "Eine neue Version übergeben",
+        "Eine neue Fassung übergeben",
         "Veröffentlichen, was übergeben wurde",
         "veröffentlichen muss es jemand",
     ):

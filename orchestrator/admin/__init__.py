@@ -2,9 +2,11 @@
 
 from django.contrib import admin
 
+from orchestrator.words import later as _
+
 from . import people, policies, runs, sources, webhooks, workflows
 
 __all__ = ["people", "policies", "runs", "sources", "webhooks", "workflows"]
 
 admin.site.site_header = admin.site.site_title = "Countersign"
-admin.site.index_title = "Configuration"
+admin.site.index_title = _("Configuration")

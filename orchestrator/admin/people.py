@@ -30,7 +30,7 @@ class AccountAdmin(RecordedAdmin, UserAdmin):
     list_display = [*UserAdmin.list_display, "is_active", "agent"]
     list_select_related = ["agent_account"]
 
-    @admin.display(description="agent")
+    @admin.display(description=_("agent"))
     def agent(self, user: Any) -> str:
         account = getattr(user, "agent_account", None)
         return account.agent if account else ""

@@ -10,10 +10,12 @@ from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 
+from audit.templatetags.trail import exact
 from orchestrator import services
 from orchestrator.models import Policy, PolicyRule, PolicyVersion
 from orchestrator.policies.cel import check_vocabulary
@@ -58,7 +60,9 @@ class VocabularyField(forms.CharField):
 
 
 class PolicyForm(forms.ModelForm):
-    vocabulary = VocabularyField(help_text=_("The facts rules may use, one on a line as name: type."), required=False)
+    vocabulary = VocabularyField(
+        label=_("Facts"), help_text=_("The facts rules may use, one on a line as name: type."), required=False
+    )
 
 
 class RuleForm(forms.ModelForm):
@@ -131,7 +135,7 @@ class PolicyAdmin(RecordedAdmin):
         now = policy.current
         if now is None:
             return gettext("Nothing yet: hand the draft over, and somebody else publishes it.")
-        since = f"{now.published_at:%Y-%m-%d %H:%M %Z}"
+        since = exact(now.published_at)
         told = {"number": now.number, "since": since, "by": now.published_by}
         return gettext("Version %(number)s, since %(since)s, put in force by %(by)s.") % told
 
@@ -224,14 +228,19 @@ def differences(policy: Policy) -> list[str]:
 
 def lines_of(found: PolicySet, sample: Any) -> dict[str, str]:
     """What a set says, by name."""
-    rules = {f"rule {rule.name}": f"{rule.when} → {way_of(rule)}: {rule.reason}" for rule in found.rules}
-    facts = ", ".join(f"{name}: {kind}" for name, kind in sorted(found.vocabulary.items()))
-    order = ", ".join(rule.name for rule in found.rules)
-    return {**rules, "order": order, "otherwise": found.otherwise, "sample": f"{float(sample):g} %", "facts": facts}
+    named = gettext("rule %(name)s")
+    rules = {named % {"name": rule.name}: f"{rule.when} → {way_of(rule)}: {rule.reason}" for rule in found.rules}
+    return {
+        **rules,
+        gettext("order"): ", ".join(rule.name for rule in found.rules),
+        gettext("otherwise"): str(Policy.Route(found.otherwise).label),
+        gettext("sample"): pgettext("share of a hundred", "%(n)s%%") % {"n": number_format(f"{float(sample):g}")},
+        gettext("facts"): ", ".join(f"{name}: {kind}" for name, kind in sorted(found.vocabulary.items())),
+    }
 
 
 def way_of(rule: Rule) -> str:
-    return " ".join(filter(None, (rule.route, rule.level, rule.target)))
+    return ", ".join(filter(None, (str(Policy.Route(rule.route).label), rule.level, rule.target)))
 
 
 def described_rule(rule: PolicyRule) -> dict[str, Any]:
@@ -246,6 +255,6 @@ class PolicyVersionAdmin(ReadOnlyAdmin):
     list_select_related = ["policy", "authored_by", "published_by"]
     fields = ["policy", "number", "published_at", "authored_by", "published_by", "sample_percent", "digest", "rules"]
 
-    @admin.display(description="rules")
+    @admin.display(description=_("rules"))
     def rules(self, version: PolicyVersion) -> str:
         return format_html("<pre>{}</pre>", json.dumps(version.content, indent=2, ensure_ascii=False))

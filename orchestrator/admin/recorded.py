@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db import models, transaction
 from django.http import HttpRequest
-from guardian.admin import AdminGroupObjectPermissionsForm, AdminUserObjectPermissionsForm, GuardedModelAdmin
+from django.utils import translation
 
 from audit.admin import CappedPaginator
 from audit.log import person, record
-from orchestrator.grants import give, take
 from orchestrator.words import later as _
 
 Described = Mapping[str, Any]
@@ -28,7 +28,8 @@ def tell(kind: str, obj: models.Model, request: HttpRequest, act: str, before: D
     ]
     if changes:
         subject = (str(obj._meta.model_name), str(getattr(obj, "name", "") or obj.pk))
-        data = {"act": act, "name": str(obj), "changes": changes}
+        with translation.override(settings.LANGUAGE_CODE):
+            data = {"act": act, "name": str(obj), "changes": changes}
         record(kind, subject=subject, actor=person(request.user), data=data)
 
 
@@ -70,32 +71,6 @@ class RecordedAdmin(admin.ModelAdmin):
 def _plain(value: Any) -> Any:
     """A value as an event can carry it: what is neither plain data nor a date or number becomes its text."""
     return value if value is None or isinstance(value, bool | int | str | list | dict) else str(value)
-
-
-class GrantingAdmin(GuardedModelAdmin):
-    """Object permissions, under the button of that name; each given or taken is an event."""
-
-    def get_obj_perms_manage_user_form(self, request: HttpRequest) -> type[Any]:
-        return granting(AdminUserObjectPermissionsForm, "user", request.user)
-
-    def get_obj_perms_manage_group_form(self, request: HttpRequest) -> type[Any]:
-        return granting(AdminGroupObjectPermissionsForm, "group", request.user)
-
-
-def granting(form: type[Any], holder: str, actor: Any) -> type[Any]:
-    """Guardian's form for a `holder` ("user" or "group"), giving and taking through our services."""
-
-    class Granting(form):
-        @transaction.atomic
-        def save_obj_perms(self) -> None:
-            chosen, before = set(self.cleaned_data["permissions"]), set(self.get_obj_perms_field_initial())
-            to = getattr(self, holder)
-            for codename in sorted(chosen - before):
-                give(codename, to, self.obj, actor=actor)
-            for codename in sorted(before - chosen):
-                take(codename, to, self.obj, actor=actor)
-
-    return Granting
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from orchestrator.import_formats import ImportRefused
@@ -16,7 +17,8 @@ from orchestrator.models import AgentAccount, Connector, DataSource, ExchangeRat
 from orchestrator.permissions import granted, holds
 from orchestrator.words import later as _
 
-from .recorded import GrantingAdmin, ReadOnlyAdmin, RecordedAdmin
+from .granting import GrantingAdmin
+from .recorded import ReadOnlyAdmin, RecordedAdmin
 
 READ = "read_source"
 MOST_NAMED = 50
@@ -25,7 +27,9 @@ MOST_NAMED = 50
 class ImportForm(forms.Form):
     """A file of rows. What keeps it from being loaded stands at the field, line by line."""
 
-    file = forms.FileField(help_text=_("CSV with a header, JSON Lines, UBL Order, Receipt Advice or Despatch Advice."))
+    file = forms.FileField(
+        label=_("File"), help_text=_("CSV with a header, JSON Lines, UBL Order, Receipt Advice or Despatch Advice.")
+    )
 
     def load(self, source: DataSource, actor: Any) -> dict[str, int] | None:
         """Counts of what was loaded; None with the objections at the field, and then nothing was."""
@@ -88,8 +92,9 @@ class DataSourceAdmin(RecordedAdmin, GrantingAdmin):
         if request.method == "POST" and form.is_valid():
             counts = form.load(source, request.user)
             if counts is not None:
-                words = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-                messages.success(request, f"{source.title}: {words}.")
+                words = gettext("%(source)s: %(added)s added, %(changed)s changed, %(unchanged)s unchanged.")
+                told = {name: number_format(count, force_grouping=True) for name, count in counts.items()}
+                messages.success(request, words % {"source": source.title, **told})
                 return redirect(reverse("admin:orchestrator_datasource_change", args=[source.pk]))
         context = {
             **self.admin_site.each_context(request),

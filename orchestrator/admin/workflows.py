@@ -19,7 +19,8 @@ from orchestrator.models import Workflow, WorkflowVersion
 from orchestrator.publishing import check_workflow
 from orchestrator.words import later as _
 
-from .recorded import AGAINST, HANDED_OVER, IN_FORCE, GrantingAdmin, ReadOnlyAdmin, ReadOnlyInline, RecordedAdmin
+from .granting import GrantingAdmin
+from .recorded import AGAINST, HANDED_OVER, IN_FORCE, ReadOnlyAdmin, ReadOnlyInline, RecordedAdmin
 
 
 class SourceForm(forms.Form):
@@ -168,6 +169,6 @@ class WorkflowVersionAdmin(ReadOnlyAdmin):
     def yaml(self, version: WorkflowVersion) -> str:
         return format_html("<pre>{}</pre>", version.source)
 
-    @admin.display(description="graph")
+    @admin.display(description=_("graph"))
     def graph(self, version: WorkflowVersion) -> str:
         return format_html("<pre>{}</pre>", json.dumps(version.definition, indent=2, ensure_ascii=False))

@@ -6,6 +6,7 @@ import secrets
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 
 class ApiToken(models.Model):
@@ -18,7 +19,7 @@ class ApiToken(models.Model):
     revoked_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
-        return f"token of {self.user} until {self.expires_at:%Y-%m-%d}"
+        return gettext("token of %(user)s until %(day)s") % {"user": self.user, "day": f"{self.expires_at:%Y-%m-%d}"}
 
     @staticmethod
     def new_secret() -> str:

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class HandedOver(models.Model):
@@ -13,9 +14,9 @@ class HandedOver(models.Model):
         null=True,
         editable=False,
         related_name="+",
-        help_text="Who handed the draft over to be published.",
+        help_text=_("Who handed the draft over to be published."),
     )
-    proposed_digest = models.CharField(max_length=64, blank=True, editable=False, help_text="The draft handed over.")
+    proposed_digest = models.CharField(max_length=64, blank=True, editable=False, help_text=_("The draft handed over."))
 
     class Meta:
         abstract = True

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class LedgerEntry(models.Model):
@@ -33,7 +34,7 @@ class Connector(models.Model):
 
     class Meta:
         ordering = ["name"]
-        permissions = [("use_connector", "Can put effects of this connector into workflows")]
+        permissions = [("use_connector", _("Can put effects of this connector into workflows"))]
 
     def __str__(self) -> str:
         return self.name

@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from audit.ids import uuid7
 
@@ -13,22 +15,22 @@ class Policy(HandedOver):
     """A policy set: rules over the facts of a case. What is edited here is a draft until it is published."""
 
     class Route(models.TextChoices):
-        CONTINUE = "continue", "continue"
-        REVIEW = "review", "ask a person"
-        ESCALATE = "escalate", "escalate now"
-        REROUTE = "reroute", "send elsewhere now"
-        PAUSE = "pause", "pause everything and escalate"
-        REJECT = "reject", "reject now"
+        CONTINUE = "continue", _("continue")
+        REVIEW = "review", _("ask a person")
+        ESCALATE = "escalate", _("escalate now")
+        REROUTE = "reroute", _("send elsewhere now")
+        PAUSE = "pause", _("pause everything and escalate")
+        REJECT = "reject", _("reject now")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.SlugField(max_length=60, unique=True)
     title = models.CharField(max_length=120)
-    vocabulary = models.JSONField(default=dict, help_text="The facts rules may use: name to type.")
+    vocabulary = models.JSONField(default=dict, help_text=_("The facts rules may use: name to type."))
     otherwise = models.CharField(
-        max_length=10, choices=Route, default=Route.REVIEW, help_text="What happens when no rule fires."
+        max_length=10, choices=Route, default=Route.REVIEW, help_text=_("What happens when no rule fires.")
     )
     sample_percent = models.DecimalField(
-        max_digits=5, decimal_places=2, default=0, help_text="Share of runs drawn for the quality sample, 0 to 100."
+        max_digits=5, decimal_places=2, default=0, help_text=_("Share of runs drawn for the quality sample, 0 to 100.")
     )
     current = models.ForeignKey(
         "PolicyVersion", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
@@ -61,12 +63,12 @@ class PolicyRule(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="This group must approve as well, after the queue's own reviewers.",
+        help_text=_("This group must approve as well, after the queue's own reviewers."),
     )
     target = models.CharField(
-        max_length=120, blank=True, help_text="queue:NAME or step:NAME, for escalate, pause and reroute."
+        max_length=120, blank=True, help_text=_("queue:NAME or step:NAME, for escalate, pause and reroute.")
     )
-    reason = models.CharField(max_length=300, help_text="What the reviewer reads. {fact} shows the value.")
+    reason = models.CharField(max_length=300, help_text=_("What the reviewer reads. {fact} shows the value."))
 
     class Meta:
         ordering = ["position", "id"]
@@ -99,4 +101,4 @@ class PolicyVersion(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.policy.name}, version {self.number}"
+        return gettext("%(name)s, version %(number)s") % {"name": self.policy.name, "number": self.number}

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import uuid7
@@ -36,23 +37,25 @@ class Run(models.Model):
     version = models.ForeignKey(WorkflowVersion, models.PROTECT, related_name="runs")
     policy_version = models.ForeignKey(PolicyVersion, models.PROTECT, null=True, related_name="runs")
     status = models.CharField(max_length=12, choices=Status, default=Status.RUNNING)
-    resumes_to = models.CharField(max_length=12, blank=True, help_text="The status a suspended run goes back to.")
+    resumes_to = models.CharField(max_length=12, blank=True, help_text=_("The status a suspended run goes back to."))
     outcome = models.CharField(max_length=300, blank=True)
-    round = models.PositiveIntegerField(default=1, help_text="Grows when the run is sent back to an earlier step.")
+    round = models.PositiveIntegerField(default=1, help_text=_("Grows when the run is sent back to an earlier step."))
     subject = models.CharField(max_length=200, blank=True)
     business_key = models.CharField(max_length=200, blank=True)
     input = models.JSONField(default=dict)
-    key = models.CharField(max_length=200, blank=True, help_text="Idempotency key of whoever started it.")
+    key = models.CharField(max_length=200, blank=True, help_text=_("Idempotency key of whoever started it."))
     request_digest = models.CharField(max_length=64, blank=True)
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
     deadline = models.DateTimeField(null=True)
-    priority = models.PositiveSmallIntegerField(default=0, help_text="0 to 3; how far its steps go ahead of others.")
+    priority = models.PositiveSmallIntegerField(default=0, help_text=_("0 to 3; how far its steps go ahead of others."))
     control = models.BooleanField(
-        null=True, help_text="A planted case with a known answer: nothing of it leaves. Empty: an ordinary one."
+        null=True, help_text=_("A planted case with a known answer: nothing of it leaves. Empty: an ordinary one.")
     )
-    spent = models.JSONField(null=True, help_text="Cost, tokens and calls so far, where the workflow names a budget.")
+    spent = models.JSONField(
+        null=True, help_text=_("Cost, tokens and calls so far, where the workflow names a budget.")
+    )
     parent = models.ForeignKey("Task", models.PROTECT, null=True, related_name="children")
     documents: "models.ManyToManyField[Document, RunDocument]" = models.ManyToManyField(
         Document, through="RunDocument", related_name="runs"
@@ -80,13 +83,13 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"run {self.id}"
+        return gettext("run %(id)s") % {"id": self.id}
 
 
 class RunDocument(models.Model):
     run = models.ForeignKey(Run, models.PROTECT)
     document = models.ForeignKey(Document, models.PROTECT)
-    role = models.CharField(max_length=60, help_text="The input it fills, or 'attachment'.")
+    role = models.CharField(max_length=60, help_text=_("The input it fills, or 'attachment'."))
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "document", "role"], name="run_document_once")]
@@ -124,13 +127,15 @@ class Task(models.Model):
     status = models.CharField(max_length=12, choices=Status)
     round = models.PositiveIntegerField(default=1)
     attempts = models.PositiveIntegerField(default=0)
-    fence = models.PositiveIntegerField(default=0, help_text="Grows with every claim; an older result is dropped.")
-    deaths = models.PositiveSmallIntegerField(default=0, help_text="Workers lost over it; if any, it is claimed alone.")
-    lane = models.CharField(max_length=20, default="default", help_text="Which workers may claim it.")
-    ready_at = models.DateTimeField(null=True, help_text="Set exactly while claimable, perhaps in the future.")
-    lease_until = models.DateTimeField(null=True, help_text="Set exactly while leased.")
+    fence = models.PositiveIntegerField(default=0, help_text=_("Grows with every claim; an older result is dropped."))
+    deaths = models.PositiveSmallIntegerField(
+        default=0, help_text=_("Workers lost over it; if any, it is claimed alone.")
+    )
+    lane = models.CharField(max_length=20, default="default", help_text=_("Which workers may claim it."))
+    ready_at = models.DateTimeField(null=True, help_text=_("Set exactly while claimable, perhaps in the future."))
+    lease_until = models.DateTimeField(null=True, help_text=_("Set exactly while leased."))
     error = models.CharField(max_length=500, blank=True)
-    objections = models.JSONField(null=True, help_text="What the validator said about the last try.")
+    objections = models.JSONField(null=True, help_text=_("What the validator said about the last try."))
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 
@@ -154,7 +159,7 @@ class Task(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.step} of {self.run_id}"
+        return gettext("%(step)s of run %(run)s") % {"step": self.step, "run": self.run_id}
 
 
 class Wait(models.Model):
@@ -169,7 +174,7 @@ class Wait(models.Model):
     due_at = models.DateTimeField(null=True)
     opened_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    data = models.JSONField(null=True, help_text="What the event said.")
+    data = models.JSONField(null=True, help_text=_("What the event said."))
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["task", "round"], name="one_wait_per_task_and_round")]
@@ -197,19 +202,19 @@ class Decision(models.Model):
     step = models.CharField(max_length=60)
     round = models.PositiveIntegerField(default=1)
     actor_kind = models.CharField(max_length=10, choices=ActorKind)
-    actor = models.CharField(max_length=120, help_text="Agent name, policy name or the person's name at the time.")
+    actor = models.CharField(max_length=120, help_text=_("Agent name, policy name or the person's name at the time."))
     actor_version = models.CharField(max_length=40, blank=True)
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     verdict = models.CharField(max_length=20)
     confidence = models.FloatField(null=True)
     rationale = models.TextField(blank=True)
     output = models.JSONField(default=dict)
-    corrections = models.JSONField(default=dict, help_text="JSON pointer into the case data: new value.")
+    corrections = models.JSONField(default=dict, help_text=_("JSON pointer into the case data: new value."))
     evidence = models.JSONField(default=list)
-    trace = models.JSONField(default=dict, help_text="A policy's evaluation, rule by rule.")
+    trace = models.JSONField(default=dict, help_text=_("A policy's evaluation, rule by rule."))
     policy_version = models.ForeignKey(PolicyVersion, models.PROTECT, null=True, related_name="+")
     cost = models.DecimalField(max_digits=12, decimal_places=6, default=0)
-    based_on = models.CharField(max_length=64, help_text="Digest of what was judged.")
+    based_on = models.CharField(max_length=64, help_text=_("Digest of what was judged."))
     made_at = models.DateTimeField()
 
     class Meta:
@@ -257,21 +262,21 @@ class Effect(models.Model):
     connector = models.CharField(max_length=40)
     klass = models.CharField(max_length=1, choices=Klass)
     state = models.CharField(max_length=12, choices=State, default=State.AUTHORISED)
-    key = models.CharField(max_length=64, unique=True, help_text="Derived, never with an attempt number.")
+    key = models.CharField(max_length=64, unique=True, help_text=_("Derived, never with an attempt number."))
     business_key = models.CharField(max_length=250, blank=True)
     payload = models.JSONField()
     payload_digest = models.CharField(max_length=64)
-    packet_digest = models.CharField(max_length=64, blank=True, help_text="The case packet that was approved.")
+    packet_digest = models.CharField(max_length=64, blank=True, help_text=_("The case packet that was approved."))
     policy_digest = models.CharField(max_length=64, blank=True)
     fence = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
-    ref = models.CharField(max_length=200, blank=True, help_text="What the outside calls it.")
+    ref = models.CharField(max_length=200, blank=True, help_text=_("What the outside calls it."))
     error = models.CharField(max_length=500, blank=True)
     authorised_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     takes_back = models.ForeignKey("self", models.PROTECT, null=True, db_index=False, related_name="takings")
-    taken_back_at = models.DateTimeField(null=True, help_text="When what takes it back was confirmed.")
+    taken_back_at = models.DateTimeField(null=True, help_text=_("When what takes it back was confirmed."))
 
     class Meta:
         constraints = [
@@ -307,7 +312,7 @@ class Booked(models.Model):
     key = models.CharField(max_length=64, primary_key=True)
     kind = models.CharField(max_length=80)
     business_key = models.CharField(max_length=250)
-    ref = models.CharField(max_length=200, blank=True, help_text="What the outside calls it.")
+    ref = models.CharField(max_length=200, blank=True, help_text=_("What the outside calls it."))
     noted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -341,7 +346,7 @@ class Incident(models.Model):
                 name="resolved_by_somebody_for_a_reason",
             )
         ]
-        permissions = [("resolve_incident", "Can resolve incidents")]
+        permissions = [("resolve_incident", _("Can resolve incidents"))]
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}"
@@ -358,7 +363,7 @@ class Hold(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     scope = models.CharField(max_length=10, choices=Scope)
-    value = models.CharField(max_length=80, blank=True, help_text="Which kind, connector or agent; empty for all.")
+    value = models.CharField(max_length=80, blank=True, help_text=_("Which kind, connector or agent; empty for all."))
     reason = models.CharField(max_length=300)
     pulled_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     pulled_at = models.DateTimeField(db_default=Now())
@@ -366,7 +371,7 @@ class Hold(models.Model):
     released_at = models.DateTimeField(null=True)
 
     class Meta:
-        permissions = [("pull_hold", "Can stop and release effects")]
+        permissions = [("pull_hold", _("Can stop and release effects"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["scope", "value"], condition=Q(released_at__isnull=True), name="one_hold_in_force"

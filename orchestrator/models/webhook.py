@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from audit.ids import uuid7
 
@@ -42,7 +43,7 @@ class Hook(Connection):
     name = models.SlugField(max_length=100, unique=True)
     secret = models.CharField(max_length=100, default=new_secret)
     correlation = models.CharField(
-        max_length=100, default="subject", help_text="Path in the body to the value that tells runs apart."
+        max_length=100, default="subject", help_text=_("Path in the body to the value that tells runs apart.")
     )
     workflow = models.ForeignKey(Workflow, models.PROTECT, null=True, blank=True, related_name="hooks")
     runs_as = models.ForeignKey(
@@ -51,9 +52,9 @@ class Hook(Connection):
         null=True,
         blank=True,
         related_name="+",
-        help_text="Who starts the run.",
+        help_text=_("Who starts the run."),
     )
-    input = models.JSONField(default=dict, blank=True, help_text="Input field of the workflow: path in the body.")
+    input = models.JSONField(default=dict, blank=True, help_text=_("Input field of the workflow: path in the body."))
 
     class Meta:
         ordering = ["name"]
@@ -76,8 +77,8 @@ class HookDelivery(models.Model):
     correlation = models.CharField(max_length=200, blank=True)
     body = models.JSONField()
     received_at = models.DateTimeField(db_default=Now())
-    wait = models.ForeignKey(Wait, models.PROTECT, null=True, related_name="+", help_text="What it woke.")
-    run = models.ForeignKey(Run, models.PROTECT, null=True, related_name="+", help_text="What it started.")
+    wait = models.ForeignKey(Wait, models.PROTECT, null=True, related_name="+", help_text=_("What it woke."))
+    run = models.ForeignKey(Run, models.PROTECT, null=True, related_name="+", help_text=_("What it started."))
 
     class Meta:
         ordering = ["-received_at"]
@@ -95,8 +96,8 @@ class WebhookEndpoint(Connection):
     name = models.SlugField(max_length=60, unique=True)
     url = models.URLField(max_length=500)
     secret = models.CharField(max_length=100, default=new_secret)
-    kinds = models.JSONField(default=list, blank=True, help_text='Such as ["run.", "review.approved"]; empty: all.')
-    read_until = models.DateTimeField(db_default=Now(), help_text="Events up to here were looked at.")
+    kinds = models.JSONField(default=list, blank=True, help_text=_('Such as ["run.", "review.approved"]; empty: all.'))
+    read_until = models.DateTimeField(db_default=Now(), help_text=_("Events up to here were looked at."))
 
     class Meta:
         ordering = ["name"]
@@ -110,19 +111,19 @@ class WebhookDelivery(models.Model):
     """One event on its way to one endpoint."""
 
     class Status(models.TextChoices):
-        PENDING = "pending", "to be sent"
-        DELIVERED = "delivered", "delivered"
-        FAILED = "failed", "given up"
+        PENDING = "pending", _("to be sent")
+        DELIVERED = "delivered", _("delivered")
+        FAILED = "failed", _("given up")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     endpoint = models.ForeignKey(WebhookEndpoint, models.PROTECT, related_name="deliveries")
-    event = models.UUIDField(help_text="The event of the trail it tells of.")
+    event = models.UUIDField(help_text=_("The event of the trail it tells of."))
     kind = models.CharField(max_length=60)
     body = models.TextField()
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_at = models.DateTimeField(null=True)
-    answer = models.CharField(max_length=200, blank=True, help_text="What the last attempt came to.")
+    answer = models.CharField(max_length=200, blank=True, help_text=_("What the last attempt came to."))
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -137,4 +138,4 @@ class WebhookDelivery(models.Model):
         indexes = [models.Index(fields=["next_at"], name="webhook_due", condition=Q(next_at__isnull=False))]
 
     def __str__(self) -> str:
-        return f"{self.kind} to {self.endpoint_id}"
+        return f"{self.kind} → {self.endpoint_id}"

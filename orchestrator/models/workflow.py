@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from audit.ids import uuid7
 
@@ -16,17 +18,17 @@ class Workflow(HandedOver):
     name = models.SlugField(max_length=60, unique=True)
     title = models.CharField(max_length=120)
     description = models.TextField(blank=True)
-    is_active = models.BooleanField(default=True, help_text="Off: no new run can be started.")
+    is_active = models.BooleanField(default=True, help_text=_("Off: no new run can be started."))
     current = models.ForeignKey(
         "WorkflowVersion", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
     )
-    draft = models.TextField(blank=True, editable=False, help_text="The YAML that was handed over last.")
+    draft = models.TextField(blank=True, editable=False, help_text=_("The YAML that was handed over last."))
 
     class Meta:
         ordering = ["title"]
         permissions = [
-            ("start_run", "Can start runs of this workflow"),
-            ("view_runs", "Can see runs of this workflow"),
+            ("start_run", _("Can start runs of this workflow")),
+            ("view_runs", _("Can see runs of this workflow")),
         ]
 
     def __str__(self) -> str:
@@ -39,7 +41,7 @@ class WorkflowVersion(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
-    source = models.TextField(help_text="The YAML as it was published.")
+    source = models.TextField(help_text=_("The YAML as it was published."))
     definition = models.JSONField()
     digest = models.CharField(max_length=64)
     published_at = models.DateTimeField(db_default=Now())
@@ -56,25 +58,25 @@ class WorkflowVersion(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.workflow.name}, version {self.number}"
+        return gettext("%(name)s, version %(number)s") % {"name": self.workflow.name, "number": self.number}
 
 
 class DataSource(models.Model):
     """Something an agent may be allowed to read. The grant is a guardian object permission of the agent's account."""
 
     class Kind(models.TextChoices):
-        TABLE = "table", "table of rows with a key"
-        REGISTER = "register", "register of what runs have entered, with how each run stands"
+        TABLE = "table", _("table of rows with a key")
+        REGISTER = "register", _("register of what runs have entered, with how each run stands")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.SlugField(max_length=60, unique=True)
     title = models.CharField(max_length=120)
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.TABLE)
-    key_field = models.CharField(max_length=60, help_text="The field whose value identifies a row.")
+    key_field = models.CharField(max_length=60, help_text=_("The field whose value identifies a row."))
 
     class Meta:
         ordering = ["title"]
-        permissions = [("read_source", "Can read this source (agents and people)")]
+        permissions = [("read_source", _("Can read this source (agents and people)"))]
 
     def __str__(self) -> str:
         return self.title
@@ -101,7 +103,7 @@ class ControlEntry(models.Model):
     """What a control case would have entered into a register. Its own run reads it there, and no other does."""
 
     source = models.ForeignKey(DataSource, models.CASCADE, related_name="+")
-    key = models.CharField(max_length=200, help_text="The id of its run.")
+    key = models.CharField(max_length=200, help_text=_("The id of its run."))
     data = models.JSONField()
 
     class Meta:
@@ -136,4 +138,4 @@ class ExchangeRate(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.currency} {self.rate} from {self.valid_from}"
+        return f"{self.currency} {self.rate} ({self.valid_from})"
