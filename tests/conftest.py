@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.guards import lift_guards_while_emptying
+from tests.guards import empty_quickly
 from tests.invariants import assert_invariants
 from tests.servers import running, wait_until
 from tests.services import KINDS, PROJECT_DIR, chosen_kind, process_environment
 
 # Playwright's synchronous API runs an event loop in the test's thread, where Django would refuse the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-lift_guards_while_emptying()
+empty_quickly()
 
 OUTCOMES: pytest.StashKey[dict[str, bool]] = pytest.StashKey()
 QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]

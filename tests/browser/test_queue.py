@@ -7,7 +7,7 @@ from reviews.models import Review
 from reviews.services import claim
 from tests.cast import Cast, cast, waiting_bill
 
-from .conftest import SignIn
+from .conftest import SignIn, press
 from .test_desk import SIZES, THEMES, violations
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,7 +27,7 @@ def test_new_cases_are_announced_and_the_list_stays_until_it_is_asked_for(everyb
     expect(page.locator("#live")).to_contain_text("1 new case arrived")
     expect(page.locator(".items h3 a")).to_have_text([first.title])
     expect(page.locator("#v-mine")).to_contain_text("2")
-    page.keyboard.press(".")
+    press(page, ".")
     expect(page.locator(".items h3 a")).to_have_text([second.title, first.title])
 
 
@@ -42,15 +42,13 @@ def test_an_empty_list_fills_by_itself(everybody: Cast, sign_in: SignIn) -> None
 def test_coming_back_from_a_case_finds_the_same_row_selected(everybody: Cast, sign_in: SignIn) -> None:
     reviews = [waiting_bill(everybody, amount=f"{9 - n}000.00") for n in range(3)]
     page = sign_in("clerk")
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
+    press(page, "j", "Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(reviews[1].title)
     page.go_back()
     expect(page.locator(".items .sel h3 a")).to_have_text(reviews[1].title)
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
+    press(page, "j", "Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(reviews[2].title)
-    page.keyboard.press("u")
+    press(page, "u")
     expect(page.locator(".items .sel h3 a")).to_have_text(reviews[2].title)
 
 
@@ -59,11 +57,9 @@ def test_rows_are_selected_and_handed_over_by_keyboard(everybody: Cast, sign_in:
         waiting_bill(everybody)
     page = sign_in("clerk")
     expect(page.locator("#bulk")).to_be_hidden()
-    page.keyboard.press("x")
-    page.keyboard.press("j")
-    page.keyboard.press("x")
+    press(page, "x", "j", "x")
     expect(page.locator("#bulk")).to_be_visible()
-    page.keyboard.press("d")
+    press(page, "d")
     expect(page.get_by_role("heading", level=1)).to_have_text("Delegate 2 cases")
     page.get_by_label("To", exact=True).select_option("second")
     page.get_by_role("button", name="Record").click()
@@ -79,13 +75,13 @@ def test_one_key_takes_back_all_that_was_handed_over_but_what_changed_meanwhile(
     for left in (None, second):
         for row in page.get_by_role("checkbox").all():
             row.check()
-        page.keyboard.press("d")
+        press(page, "d")
         page.get_by_label("To", exact=True).select_option("second")
         page.get_by_role("button", name="Record").click()
         expect(page.locator("#toast")).to_contain_text("2 cases handed over.")
         if left:
             claim(review_id=left.pk, actor=everybody.second)
-        page.keyboard.press("z")
+        press(page, "z")
         if not left:
             expect(page.locator("#toast")).to_contain_text("2 cases taken back.")
             expect(page.locator(".items li")).to_have_count(2)
@@ -115,11 +111,11 @@ def test_select_similar_follows_the_selected_row(everybody: Cast, sign_in: SignI
     page = sign_in("clerk", viewport={"width": 1024, "height": 768})
     similar = page.get_by_role("link", name="Select similar")
     for key, review in (("j", first), ("k", second)):
-        page.keyboard.press(key)
+        press(page, key)
         expect(similar).to_have_attribute("href", f"/queue/?view=mine&like={review.task_id}")
     similar.click()
     expect(page.locator(".items :checked")).to_have_count(2)
-    page.keyboard.press("j")  # here nothing more is offered, and nothing is missing either
+    press(page, "j")  # here nothing more is offered, and nothing is missing either
     expect(page.locator("#peek h2")).to_contain_text("900.00")
 
 
@@ -127,10 +123,10 @@ def test_one_key_puts_the_selected_case_aside(everybody: Cast, sign_in: SignIn) 
     review = waiting_bill(everybody)
     page = sign_in("clerk")
     page.set_viewport_size({"width": 1440, "height": 900})
-    page.keyboard.press("h")
+    press(page, "h")
     expect(page.locator("#toast")).to_contain_text(f"{review.number}: put aside until")
     assert Review.objects.get().snoozed_by == everybody.clerk
-    page.keyboard.press("z")
+    press(page, "z")
     expect(page.locator("#toast")).to_contain_text("Undone.")
     assert Review.objects.get().snoozed_by is None
 
