@@ -4,7 +4,7 @@ PYTHON ?= python3
 LONG ?=
 VENV := .venv
 BIN := $(VENV)/bin
-PARALLEL ?= -n 2
+PARALLEL ?= -n 2 --dist worksteal
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -46,6 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marked = {marker.name for marker in item.iter_markers()} | set(getattr(item, "fixturenames", ()))
         if not marked & BY_SERVICES:
             item.add_marker("alike")
+    items.sort(key=lambda item: "slow" not in item.keywords)  # so that nobody waits for the longest one at the end
 
 
 @pytest.fixture(autouse=True)
