@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from unicodedata import combining, east_asian_width
 
-WIDTH, HEIGHT = 148, 46  # of a node
-GAP_X, GAP_Y = 26, 24
+WIDTH, HEIGHT = 148, 60  # of a node
+GAP_X, GAP_Y = 26, 16
 MARGIN = 18
 Slot = tuple[str, str]  # (step, "") or, where an edge passes through a layer, (from, to)
 
@@ -63,6 +63,16 @@ def fitting(text: str, room: float) -> str:
             break
         kept += letter
     return f"{kept.rstrip()}…"
+
+
+def in_lines(text: str, room: float) -> list[str]:
+    """The text on one line where it fits, else on two, parted between words; the second is cut where it must be."""
+    words = text.split()
+    for count in range(len(words), 0, -1):
+        first, rest = " ".join(words[:count]), " ".join(words[count:])
+        if fitting(first, room) == first:
+            return [first, fitting(rest, room)] if rest else [first]
+    return [fitting(text, room)]
 
 
 def _width(letter: str) -> float:

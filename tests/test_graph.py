@@ -1,6 +1,16 @@
 """Where the steps of a workflow stand when it is drawn."""
 
-from orchestrator.graph import HEIGHT, WIDTH, fitting, fold, folded_needs, lay_out, layers_of, without_shortcuts
+from orchestrator.graph import (
+    HEIGHT,
+    WIDTH,
+    fitting,
+    fold,
+    folded_needs,
+    in_lines,
+    lay_out,
+    layers_of,
+    without_shortcuts,
+)
 
 INVOICE = {
     "read": [],
@@ -75,3 +85,10 @@ def test_a_title_is_cut_by_the_width_of_its_letters_and_not_by_their_number():
     assert fitting("Illicit till filing", 9.4) == "Illicit till filing"
     assert fitting("Warm MAMMOTH", 9.4) == "Warm MAMM…"
     assert fitting("発注書との照合確認", 9.4) == "発注書との照合…"
+
+
+def test_a_title_stands_on_two_lines_before_any_of_it_is_cut():
+    assert in_lines("Find the vendor", 10.8) == ["Find the vendor"]
+    assert in_lines("Match order and receipt", 9.4) == ["Match order", "and receipt"]
+    assert in_lines("Warm MAMMOTH of the whole north", 9.4) == ["Warm", "MAMMOTH of…"]
+    assert in_lines("発注書との照合確認", 9.4) == ["発注書との照合…"]

@@ -14,7 +14,7 @@ from orchestrator.models import Document, Hold, Run, Workflow
 from reviews.models import Preference, Review
 
 from .cast import POLICY, WORKFLOW, answer, bill, cast, group, person, second_admin, waiting_bill, work
-from .desk import signed_in, text_of
+from .desk import decide, signed_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +135,16 @@ def test_runs_are_listed_newest_first_and_narrowed(everybody):
     assert [run.pk for run in client.get("/runs/", {"status": "succeeded"}).context["page"].rows] == [done.pk]
     assert [run.pk for run in client.get("/runs/", {"status": "open"}).context["page"].rows] == [waiting.pk]
     assert client.get("/runs/", {"status": "gone"}).status_code == 422
+
+
+def test_the_reason_a_run_was_rejected_for_stands_in_words(everybody):
+    rejected = waiting_bill(everybody)
+    decide(signed_in(everybody.clerk), rejected, "reject", reason__reject="wrong_amount")
+    work()
+    shown = signed_in(everybody.requester)
+    for page in (text_of(shown.get(reverse("runs"))), text_of(shown.get(run_url(rejected.run)))):
+        assert "wrong amount</" in page
+        assert ">wrong_amount<" not in page
 
 
 def test_whoever_started_a_run_may_cancel_it_with_a_reason(everybody):

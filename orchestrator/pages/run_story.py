@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 
 from orchestrator.definitions import Definition, Step
-from orchestrator.graph import Layout, fitting, fold, folded_needs, lay_out
+from orchestrator.graph import Layout, fitting, fold, folded_needs, in_lines, lay_out
 from orchestrator.models import Decision, Run, Task
 from orchestrator.templatetags.parts import span, words
 from orchestrator.words import later as _
@@ -171,8 +171,12 @@ class Node:
     label: str
 
     @property
-    def short_title(self) -> str:
-        return fitting(self.title, ROOM - (MARK if self.mark else 0))
+    def title_lines(self) -> list[str]:
+        return in_lines(self.title, ROOM - (MARK if self.mark else 0))
+
+    @property
+    def is_cut(self) -> bool:
+        return " ".join(self.title_lines) != self.title or self.short_note != self.note
 
     @property
     def short_note(self) -> str:

@@ -152,6 +152,12 @@ def words(name: str) -> str:
 
 
 @register.filter
+def outcome(text: str) -> str:
+    """Why a run ended: the code of a reason in words, `wrong_amount` is wrong amount; a sentence as it stands."""
+    return text if " " in text else text.replace("_", " ")
+
+
+@register.filter
 def as_json(value: Any) -> str:
     """Plain data for people and attributes; the template escapes it."""
     return json.dumps(value, indent=2 if isinstance(value, dict | list) else None, ensure_ascii=False, default=str)

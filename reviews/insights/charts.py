@@ -142,7 +142,7 @@ class Point:
 
 def reliability(title: Any, points: Sequence[Point], across: Any, up: Any) -> SafeString:
     """What was said against what was so, both 0 to 1; on the line they are the same."""
-    side, left, tall = 236, 150, 290
+    side, left, tall = 236, LEFT, 290
     bottom = tall - 34
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -153,7 +153,7 @@ def reliability(title: Any, points: Sequence[Point], across: Any, up: Any) -> Sa
     for mark in (0, 0.5, 1):
         x, y = at(mark, mark)
         parts += [text(x, bottom + 15, n(mark), "m"), text(left - 6, y + 4, n(mark), "e")]
-    parts += [text(left + side / 2, tall - 4, across, "m"), text(left - 26, bottom - side / 2, up, "e")]
+    parts += [text(left + side / 2, tall - 4, across, "m"), text(left - 20, y1 - 9, up)]
     for point in points:
         x, y = at(point.x, point.share)
         (_x, low), (_x, high) = at(0, point.low), at(0, point.high)
