@@ -29,7 +29,8 @@ from .connectors.actions import BEFORE, CONFIRMED_EFFECT, PayloadProblem, connec
 from .connectors.base import Sent
 from .definitions import Step, render
 from .digests import digest
-from .models import Booked, Effect, Hold, Run, SourceRow
+from .import_formats import canonical
+from .models import Booked, DataSource, Effect, Hold, Run, SourceRow
 from .pinned import Pinned, definition_of
 
 HOLDS = 7_305_402  # advisory lock number: grants share it, whoever pulls a hold has it alone
@@ -348,6 +349,16 @@ def mark_taken_back(effect: Effect, now: datetime) -> None:
     for row in SourceRow.objects.filter(source__name=get_action(taken.kind).history_source, key=taken.key):
         data = {**row.data, "status": REVERSED}
         SourceRow.objects.filter(pk=row.pk).update(data=data, digest=digest(data))
+
+
+def remember(effect: Effect, case: Case) -> None:
+    """What was done is known to later runs: the action's row goes into its table source, once per effect."""
+    action = get_action(effect.kind)
+    source = DataSource.objects.filter(name=action.history_source).first()
+    if source is None or action.history is None:
+        return
+    row = canonical({source.key_field: effect.key, **action.history(case.as_json())})
+    SourceRow.objects.update_or_create(source=source, key=effect.key, defaults={"data": row, "digest": digest(row)})
 
 
 def note_late(effect: Effect, now: datetime, *, ref: str = "", error: str = "") -> None:

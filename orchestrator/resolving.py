@@ -12,6 +12,7 @@ from audit.ids import uuid7
 from audit.log import database_now, person
 
 from . import dispatch, effects, endings, engine, transitions
+from .case import load_cases
 from .definitions import TAKES_BACK
 from .digests import digest
 from .errors import Conflict, InputInvalid
@@ -128,6 +129,7 @@ def _confirm(run: Run, chosen: Resolution, now: datetime) -> None:
     if not moved:
         raise Conflict(gettext("somebody else has cleared up this effect"))
     effects.mark_taken_back(effect, now)
+    effects.remember(effect, load_cases({run.pk: run.input})[run.pk])
     output = effects.output_of(effect, chosen.ref)
     decision = Decision.objects.create(
         id=uuid7(),

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 
+from orchestrator import services
+from orchestrator.connectors.http import HttpConnector
 from orchestrator.evaluation import world
 from orchestrator.evaluation.playing import Played, play
-from orchestrator.models import SourceRow
+from orchestrator.models import Incident, SourceRow
 from reviews.demo.content import fill
 from reviews.demo.invoices import Invoice, Line, Party, as_ubl
+from tests.outside import outside_running
 
 SELLER = Party("Nordlicht GmbH", "Hafenstr. 1", "Kiel", "24103", "DE", "DE811115368", "DE02120300000000202051")
 BUYER = Party("Halden AG", "Ringstr. 7", "Bern", "3011", "DE", "DE136695976")
@@ -42,6 +45,25 @@ def test_the_very_document_that_was_paid_is_known_again() -> None:
     [row] = SourceRow.objects.filter(source__name="payment-history")
     assert len(row.data["document_sha256"]) == 64
     assert row.data["seller_vat_id"] == "DE811115368"
+    again = pay()
+    assert again.route == "human"
+    assert "duplicate_document" in [found["kind"] for found in again.discrepancies]
+
+
+def test_what_a_person_declares_paid_is_known_to_later_invoices(settings: Any, monkeypatch: Any) -> None:
+    """The outside never said what became of it; somebody looked it up there."""
+    monkeypatch.setattr(HttpConnector, "klass", "X")
+    with outside_running() as outside:
+        settings.ERP_BASE_URL = outside.url
+        outside.modes = ["lose"]
+        pay()
+    incident = Incident.objects.get(kind="effect-in-doubt")
+    assert not SourceRow.objects.filter(source__name="payment-history").exists()
+    operator = get_user_model().objects.create_user("operator")
+    services.resolve_incident(
+        incident_id=incident.pk, resolution="confirmed", reason="on the statement", ref="R-77", actor=operator
+    )
+    assert SourceRow.objects.get(source__name="payment-history").data["invoice_number"] == INVOICE.number
     again = pay()
     assert again.route == "human"
     assert "duplicate_document" in [found["kind"] for found in again.discrepancies]

@@ -6,12 +6,10 @@ from functools import partial
 
 from audit.log import database_now
 from orchestrator import effects
-from orchestrator.connectors.actions import connector_for, get_action
+from orchestrator.connectors.actions import connector_for
 from orchestrator.connectors.base import Confirmed, Connector, InDoubt, Refused, Reply
 from orchestrator.definitions import TAKES_BACK, Step
-from orchestrator.digests import digest
-from orchestrator.import_formats import canonical
-from orchestrator.models import DataSource, Effect, SourceRow
+from orchestrator.models import Effect
 
 from .base import StepHandler, Work
 from .outcomes import Complete, Fail, Halt, Judgement, Outcome, Retry
@@ -102,19 +100,9 @@ def outcome_of(work: Work, effect: Effect, connector: Connector, reply: Reply) -
 def confirmed(work: Work, effect: Effect, ref: str) -> Callable[[datetime], None]:
     def on_record(now: datetime) -> None:
         if effects.settle(effect, Effect.State.CONFIRMED, now=now, ref=ref):
-            remember(work, effect)
+            effects.remember(effect, work.case)
 
     return on_record
-
-
-def remember(work: Work, effect: Effect) -> None:
-    """What was done is known to later runs: the action's row goes into its table source, once per effect."""
-    action = get_action(effect.kind)
-    source = DataSource.objects.filter(name=action.history_source).first()
-    if source is None or action.history is None:
-        return
-    row = canonical({source.key_field: effect.key, **action.history(work.case.as_json())})
-    SourceRow.objects.update_or_create(source=source, key=effect.key, defaults={"data": row, "digest": digest(row)})
 
 
 def settled(effect: Effect, state: str, error: str) -> Callable[[datetime], None]:
