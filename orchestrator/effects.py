@@ -32,6 +32,7 @@ from .digests import digest
 from .import_formats import canonical
 from .models import Booked, DataSource, Effect, Hold, Run, SourceRow
 from .pinned import Pinned, definition_of
+from .stored import MISSING, NOT_KNOWN
 
 HOLDS = 7_305_402  # advisory lock number: grants share it, whoever pulls a hold has it alone
 NOTHING_LEAVES = "A control case: it ends before anything is done outside."
@@ -141,7 +142,7 @@ def propose_one(run: Run, case: Case, step: Step) -> Proposed:
 def shown(name: str, value: str | None) -> str:
     """A payload's value as people write it: money always with two decimals; what is missing in words."""
     if not value:
-        return f"an unknown {name.removesuffix('_name')}" if name.endswith("_name") else "(not known)"
+        return MISSING.get(name, NOT_KNOWN)
     return f"{Decimal(value):,.2f}" if name == "amount" else value
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import OuterRef, QuerySet
 from django.http import Http404
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext
 
 from audit.ids import uuid7
@@ -101,7 +101,7 @@ def _start(decision: Decision, review: Review, user: Any, why: str) -> Run:
         "asked_by": name_of(user),
         "decided_by": name_of(decision.person),
         "answer": decision.verdict,
-        "decided_at": f"{timezone.localtime(decision.made_at):%d %b %Y, %H:%M %Z}",
+        "decided_at": decision.made_at.isoformat(timespec="seconds"),
         **{name: words for name, words in said.items() if words},
     }
     rows = review.run.rundocument_set.select_related("document").order_by("role", "document_id")

@@ -1,5 +1,6 @@
 """Reversing an answer after the undo window: a case of its own, decided by somebody who had no part in the answer."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -89,6 +90,9 @@ def test_the_case_asks_what_would_be_done_and_holds_both_records(everybody, paid
     assert said["Why"] == "The goods never came."
     assert (said["Decided by"], said["Answer"], said["Asked by"]) == ("Clerk", "approve", "Second")
     assert "Decision" not in said
+    german = signed_in(everybody.manager).get(case_url(review), headers={"accept-language": "de"})
+    assert "<dt>Antwort</dt><dd>freigegeben</dd>" in text_of(german)
+    assert re.search(r"<dt>Entschieden am</dt><dd>\d+\. \w+\.? \d{4}, \d\d:\d\d</dd>", text_of(german))
     page = text_of(signed_in(everybody.manager).get(case_url(review)))
     assert case_url(paid) in page
     assert "You would take back" in page

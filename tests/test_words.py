@@ -17,6 +17,7 @@ from django.utils import translation
 from audit.models import Event
 from orchestrator import taking_back
 from orchestrator.connectors.actions import action_kinds, get_action
+from orchestrator.effects import shown
 from orchestrator.templatetags.parts import exact, money, percent, span
 from reviews.models import Review
 from reviews.packet import GO_ON
@@ -230,7 +231,20 @@ def test_what_a_case_asks_is_stored_in_one_language_and_asked_in_the_readers():
     client = signed_in(everybody.clerk)
     client.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
     for address in ("/queue/", case_url(review)):
-        assert "Kestrel Bearings 1,000.00 EUR für Rechnung KB-1 zahlen?" in text_of(client.get(address))
+        assert "An Kestrel Bearings 1.000,00 EUR für Rechnung KB-1 zahlen?" in text_of(client.get(address))
+
+
+def test_what_a_question_had_to_leave_open_is_said_in_the_readers_language_too():
+    pay, reimburse = get_action("erp.pay_invoice").question, get_action("erp.reimburse").question
+    given = {"amount": None, "currency": "EUR", "invoice_number": "KB-1", "vendor_name": None}
+    open_ = pay.format_map({name: shown(name, value) for name, value in given.items()})
+    given = {"amount": "1234.5", "currency": "EUR", "shop": "Café", "date": "2026-11-20", "employee_name": "Rita"}
+    whole = reimburse.format_map({name: shown(name, value) for name, value in given.items()})
+    assert question(open_) == "Pay an unknown vendor (not known) EUR for invoice KB-1?"
+    with translation.override("de"):
+        assert question(open_) == "An einen unbekannten Lieferanten (nicht bekannt) EUR für Rechnung KB-1 zahlen?"
+        assert question(whole) == "Rita 1.234,50 EUR für Café vom 20. Nov. 2026 erstatten?"
+        assert "Oktober 20" in question(whole.replace("2026-11-20", "Oktober 20")), "as the receipt has it"
 
 
 # Other tests add effects of their own, whose questions nobody translates.
