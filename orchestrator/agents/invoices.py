@@ -1,5 +1,6 @@
 """Agents that read an invoice and hold it against what was ordered and received."""
 
+from collections.abc import Sized
 from typing import Any
 
 from pydantic import BaseModel
@@ -49,7 +50,7 @@ def _rationale(report: ReadReport) -> str:
     notes = len(report.checks) - report.stops
     held = "all checks hold" if not report.checks else f"{report.stops} checks stop it, {notes} are notes"
     number = report.invoice.invoice_number or "without a number"
-    return f"Invoice {number} with {len(report.invoice.lines)} lines read by {report.reading.reader}; {held}."
+    return f"Invoice {number} with {_lines(report.invoice.lines)} read by {report.reading.reader}; {held}."
 
 
 class Read(BaseModel):
@@ -86,4 +87,8 @@ def _match_rationale(report: OrderReport) -> str:
     if not report.found:
         return report.discrepancies[0].message
     verdict = "differs" if report.stops else "agrees"
-    return f"{len(report.matched_lines)} lines matched to order {report.order_number}; the invoice {verdict}."
+    return f"{_lines(report.matched_lines)} matched to order {report.order_number}; the invoice {verdict}."
+
+
+def _lines(found: Sized) -> str:
+    return "1 line" if len(found) == 1 else f"{len(found)} lines"

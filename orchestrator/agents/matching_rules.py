@@ -158,7 +158,8 @@ def quantity_difference(held: Held, tolerance: Tolerance) -> Iterator[Discrepanc
     said = f"{units(asked)} {held.unit} invoiced, {units(ordered)} {held.unit} ordered{already}"
     options = {"invoice": held.line.quantity, f"open in order {held.order_number}": units(max(remaining, ZERO))}
     if asked > remaining + tolerance.quantity:
-        message = f"{said}: {units(asked - remaining)} {held.unit} too many; {units(tolerance.quantity)} is allowed."
+        allowed = f", where {units(tolerance.quantity)} more may be" if tolerance.quantity else ""
+        message = f"{said}: {units(asked - remaining)} {held.unit} too many{allowed}."
         yield held.found("qty_over", "stop", "Quantity", message, "quantity", options)
     elif asked < remaining and held.last:
         severity: Severity = "note" if tolerance.partial_delivery == "accept" else "stop"
