@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from orchestrator.agents.matching import compact, name_key
 from orchestrator.documents.ubl_orders import Order, Receipt, read_order, read_receipt_advice
 from orchestrator.documents.xml_safe import Refused
+from orchestrator.unfit import unfit
 
 MAX_ROWS = 200_000
 MAX_KEY = 200
@@ -195,4 +196,4 @@ def _shape(line: int, row: Mapping[str, Any], shape: type[BaseModel]) -> Iterato
         shape.model_validate(row)
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False):
-            yield BadRow(line, ".".join(map(str, found["loc"])) or "row", found["msg"])
+            yield BadRow(line, ".".join(map(str, found["loc"])) or "row", unfit(found))

@@ -32,6 +32,7 @@ from .publishing import (
 )
 from .resolving import resolve_incident
 from .statements import Slot
+from .unfit import unfit_for_schema
 
 __all__ = [
     "Conflict",
@@ -186,7 +187,7 @@ def _named_documents(fields: Sequence[str], given: Mapping[str, Any]) -> dict[st
 
 def validate_input(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
-    errors = [(_field_of(error), error.message) for error in validator.iter_errors(given)]
+    errors = [(_field_of(error), unfit_for_schema(error)) for error in validator.iter_errors(given)]
     if errors:
         raise InputInvalid(errors)
 

@@ -13,6 +13,7 @@ from ninja.errors import HttpError, ValidationError
 
 from orchestrator import services
 from orchestrator.pacing import RETRY_SECONDS
+from orchestrator.unfit import unfit
 from orchestrator.words import later as _
 
 logger = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 
 def _unfit(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    errors = [(_field(found["loc"]), found["msg"]) for found in error.errors]
+    errors = [(_field(found["loc"]), unfit(found)) for found in error.errors]
     return problem(422, "; ".join(f"{field}: {message}" for field, message in errors), errors)
 
 
