@@ -3,11 +3,14 @@
 import pytest
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.utils import formats
+from django.utils.timezone import localtime
 
 from orchestrator import services
 from orchestrator.models import Effect, Hold, LedgerEntry, Task
 
 from .cast import answer, cast, waiting_bill, work
+from .desk import signed_in, text_of
 
 pytestmark = pytest.mark.django_db
 COVERS = [("all", ""), ("kind", "erp.pay_invoice"), ("connector", "ledger"), ("agent", "cast.check")]
@@ -84,3 +87,16 @@ def test_a_case_that_changed_while_it_was_held_is_not_sent_as_it_was():
     effect.run.refresh_from_db()
     assert (effect.state, effect.attempts) == ("authorised", 0)
     assert effect.run.incidents.get().kind == "effect-not-authorised"
+
+
+def test_every_page_tells_what_is_held_by_whom_and_since_when(settings):
+    settings.TIME_ZONE = "Asia/Tokyo"
+    everybody = cast()
+    first, second = pulled("connector", "bank", everybody.manager), pulled("all", "", everybody.admin)
+    page = text_of(signed_in(everybody.clerk).get("/queue/"))
+    told = [f"On hold: {hold}." for hold in (first, second)]
+    assert page.index(told[0]) < page.index(told[1])
+    for hold in (first, second):
+        hold.refresh_from_db()
+        since = formats.date_format(localtime(hold.pulled_at), "DATETIME_FORMAT")
+        assert f"{hold.pulled_by.get_full_name() or hold.pulled_by.username}, {since}: bank is closed" in page

@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django import template
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.db.models import Count, Exists, Q, QuerySet
+from django.db.models import Count, Exists, JSONField, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 
 from orchestrator.models import Hold
 from reviews import counts, toast
@@ -72,24 +75,50 @@ def chrome(context: template.Context) -> Desk:
         waiting=context["waiting"] if "waiting" in context else counts.waiting(user),
         unread=reader.unread,
         may_hold=reader.may_hold,
-        holds=list(in_force().select_related("pulled_by").order_by("pulled_at")) if reader.held else [],
+        holds=reader.holds,
         toast=toast.current(request),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads: what they like (the defaults where nothing was saved), how many notices they have not read. `held`: a
-    hold is in force."""
+    """Who reads: what they like (the defaults where nothing was saved), how many notices they have not read, and the
+    holds in force."""
 
     liked: Preference
     may_hold: bool
     unread: int
-    held: bool
+    holds: list[Hold]
 
 
-def in_force() -> QuerySet[Hold]:
-    return Hold.objects.filter(released_at=None)
+class AsList(Subquery):
+    """What a query finds as `one` JSON value a row, as a list in a column; None for nothing."""
+
+    template = "(SELECT JSON_GROUP_ARRAY(JSON(one)) FROM (%(subquery)s) AS found)"
+    output_field = JSONField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        said: Any = self.as_sql
+        return said(compiler, connection, template="(SELECT JSONB_AGG(one) FROM (%(subquery)s) AS found)", **extra)
+
+
+def in_force() -> QuerySet[Any]:
+    """The holds in force and who pulled them, as hold_of() reads them."""
+    names = ("pk", "scope", "value", "reason", "pulled_at")
+    person = {name: f"pulled_by__{name}" for name in ("id", "username", "first_name", "last_name")}
+    fields = JSONObject(**{name: name for name in names}, pulled_by=JSONObject(**person))
+    return Hold.objects.filter(released_at=None).order_by("pulled_at").values(one=fields)
+
+
+def hold_of(kept: dict[str, Any]) -> Hold:
+    at = datetime.fromisoformat(kept["pulled_at"])
+    told = {name: kept[name] for name in ("scope", "value", "reason")}
+    return Hold(
+        pk=UUID(kept["pk"]),
+        pulled_by=get_user_model()(**kept["pulled_by"]),
+        pulled_at=at.replace(tzinfo=at.tzinfo or UTC),  # SQLite keeps UTC without saying so
+        **told,
+    )
 
 
 def reader_of(request: Any) -> Reader:
@@ -99,7 +128,12 @@ def reader_of(request: Any) -> Reader:
     unread = Count("notices", filter=Q(notices__read_at=None))
     names = [field.attname for field in Preference._meta.concrete_fields if not field.primary_key]
     people = get_user_model().objects.filter(pk=request.user.pk)
-    people = people.annotate(may_hold=may_hold, unread=unread, held=Exists(in_force()))
-    row = people.values("may_hold", "unread", "held", *(f"preference__{name}" for name in names)).get()
+    people = people.annotate(may_hold=may_hold, unread=unread, holds=AsList(in_force()))
+    row = people.values("may_hold", "unread", "holds", *(f"preference__{name}" for name in names)).get()
     liked = {name: row[f"preference__{name}"] for name in names if row[f"preference__{name}"] is not None}
-    return Reader(Preference(user=request.user, **liked), row["may_hold"], row["unread"], row["held"])
+    return Reader(
+        Preference(user=request.user, **liked),
+        row["may_hold"],
+        row["unread"],
+        [hold_of(kept) for kept in row["holds"] or ()],
+    )
