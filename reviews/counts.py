@@ -30,6 +30,7 @@ MOST_AHEAD = 99  # in the main navigation, which every page has and every open o
 STILL = (DONE, "drafts", "snoozed")  # nothing new comes to these by itself
 OWN = tuple(name for name, _ in OWN_VIEWS)
 NEW, SOON, AHEAD = "new in the list", "soon due in the list", "in the inbox, for the navigation"
+OLDEST = "opened first in the list"
 IN_BAND = tuple(f"in band {band} of the list" for band in range(len(BANDS)))
 TEAM, ANY = "-team", "any"  # stand for a queue and a workflow: no name is like that
 ORDER = {"asked": ("asked",), "snoozed": ("snoozed_until",), "blind": ("signed_at",)}  # by what finds them
@@ -38,6 +39,18 @@ SINCE = Slot("since", DateTimeField())
 WHEN = Moment(*(Slot(name, DateTimeField()) for name in Moment.__slots__))
 
 Part = tuple[str, Sequence[Any]]  # SQL of a number, and its values
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What is wanted of some rows: SQL over their column of that name, and what no rows come to."""
+
+    sql: str
+    column: str
+    nothing: str
+
+
+COUNT, FIRST = Figure("COUNT(*)", "pk", "0"), Figure("MIN(opened_at)", "opened_at", "NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +65,15 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Of the person's own views in their order, of what is new in the list and of what is due soon in it. `listed`: of
-    the list itself, where it is not simply one of the views; `cut`: of the due band in which the page ends."""
+    the list itself, where it is not simply one of the views; `cut`: of the due band in which the page ends; `oldest`:
+    when the first of what was counted of the list was opened."""
 
     own: Sequence[int]
     new: int
     soon: int = 0
     listed: int | None = None
     cut: int | None = None
+    oldest: datetime | None = None
 
 
 def as_text(count: int, most: int = MOST) -> str:
@@ -74,18 +89,31 @@ def views_of(sight: Sight, own: Sequence[int]) -> list[View]:
 
 def counts_beside(sight: Sight, wanted: Wanted, page: Page, since: datetime) -> Counts:
     """What stands beside a page of a list, in one statement."""
-    further = [part_of(page.whole, MOST)] if wanted.is_narrowed and page.next else []
+    whole = not page.next and not wanted.key
+    further = [part_of(page.whole, MOST, what) for what in (COUNT, FIRST)] if wanted.is_narrowed and not whole else []
     if wanted.has_words or wanted.like:
         own = _numbers(OWN, Wanted(), sight.user, sight.at, [*further, *_found_new(sight, wanted, since)])
         own, rest = own[: len(OWN)], own[len(OWN) :]
-        return Counts(own, sum(rest[len(further) :]), listed=rest[0] if further else len(page.rows))
+        listed, oldest = rest[: len(further)] or (len(page.rows), None)
+        return Counts(own, sum(rest[len(further) :]), listed=listed, oldest=_opened_first(page, whole, oldest))
     band = cut_band(wanted, page)
-    names = (*OWN, NEW, SOON, *(() if band is None else (IN_BAND[band],)))
+    names = (*OWN, NEW, SOON, *(() if band is None else (IN_BAND[band],)), *(() if whole or further else (OLDEST,)))
     found = _numbers(names, wanted, sight.user, sight.at, further, since)
     by_name, rest = dict(zip(names, found, strict=False)), found[len(names) :]
-    listed = rest[0] if rest else len(page.rows) if wanted.is_narrowed else None
+    listed, oldest = rest or (len(page.rows) if wanted.is_narrowed else None, by_name.get(OLDEST))
     cut = None if band is None else by_name[IN_BAND[band]]
-    return Counts(found[: len(OWN)], by_name[NEW], by_name[SOON], listed, cut)
+    return Counts(
+        found[: len(OWN)], by_name[NEW], by_name[SOON], listed, cut, oldest=_opened_first(page, whole, oldest)
+    )
+
+
+def _opened_first(page: Page, whole: bool, found: Any) -> datetime | None:
+    """By the rows of a list that is one page; else as the statement found it, which on SQLite is text."""
+    if whole:
+        return min((row.opened_at for row in page.rows), default=None)
+    for convert in connection.ops.get_db_converters(SINCE):
+        found = convert(found, SINCE, connection)
+    return found
 
 
 def cut_band(wanted: Wanted, page: Page) -> int | None:
@@ -184,6 +212,8 @@ def _number(name: str, shape: Wanted, wanted: Wanted, vendor: str) -> Part:
         return _sum([part_of(some, MOST_NEWS * 2) for some in rows])
     if name == SOON:
         return _sum([] if shape.view == ALL else _in_list(shape.view, wanted, vendor, band__lte=1))
+    if name == OLDEST:
+        return _first([] if shape.view == ALL else _in_list(shape.view, wanted, vendor, what=FIRST))
     if name in IN_BAND:
         return _sum(_in_list(shape.view, wanted, vendor, band=IN_BAND.index(name)))
     if name == AHEAD:
@@ -191,16 +221,18 @@ def _number(name: str, shape: Wanted, wanted: Wanted, vendor: str) -> Part:
     return _sum(_in_list(name, Wanted(view=name), vendor))
 
 
-def _in_list(view: str, wanted: Wanted, vendor: str, most: int = MOST, **further: Any) -> list[Part]:
+def _in_list(
+    view: str, wanted: Wanted, vendor: str, most: int = MOST, what: Figure = COUNT, **further: Any
+) -> list[Part]:
     if view in (MINE, TODAY) and vendor == "postgresql":
         team = Review.objects.free_for(USER).filter(for_team_of(USER), queue=RawSQL("held.key", ()))
         asked = Review.objects.free_for(USER).filter(asked=USER)
         return [
-            _by_queue(narrowed(replace(_sight(), inbox=team), wanted).filter(**further), most),
-            part_of(narrowed(replace(_sight(), inbox=asked), wanted).filter(**further), most),
+            _by_queue(narrowed(replace(_sight(), inbox=team), wanted).filter(**further), most, what),
+            part_of(narrowed(replace(_sight(), inbox=asked), wanted).filter(**further), most, what),
         ]
     order = ORDER.get(view, URGENCY if view == TEAM else ())
-    return [part_of(narrowed(_sight(), wanted).filter(**further).order_by(*order), most)]
+    return [part_of(narrowed(_sight(), wanted).filter(**further).order_by(*order), most, what)]
 
 
 def _sight() -> Sight:
@@ -208,28 +240,35 @@ def _sight() -> Sight:
     return glance_of(USER, WHEN)
 
 
-def _by_queue(rows: ReviewQuerySet, most: int) -> Part:
+def _by_queue(rows: ReviewQuerySet, most: int, what: Figure) -> Part:
     """Queue by queue, each in the order of its index, and no further than `most` in all."""
     held, keys = held_queues(USER, ["decide"]).query.sql_with_params()
     try:
-        each, values = rows.order_by(*URGENCY).values("pk")[: most + 1].query.sql_with_params()
+        each, values = rows.order_by(*URGENCY).values(what.column)[: most + 1].query.sql_with_params()
     except EmptyResultSet:
-        return "0", ()
+        return what.nothing, ()
     queues = f"FROM ({held}) AS held (key) CROSS JOIN LATERAL ({each}) AS waits"
-    return f"(SELECT COUNT(*) FROM (SELECT 1 {queues} LIMIT {most + 1}) AS counted)", [*keys, *values]  # noqa: S608
+    return f"(SELECT {what.sql} FROM (SELECT waits.* {queues} LIMIT {most + 1}) AS counted)", [*keys, *values]  # noqa: S608
 
 
-def part_of(query: QuerySet[Any], most: int) -> Part:
-    """The SQL of a count: no further than one above `most`."""
+def part_of(query: QuerySet[Any], most: int, what: Figure = COUNT) -> Part:
+    """The SQL of a count, or another figure: over no more rows than one above `most`."""
     try:
-        sql, params = query.values("pk")[: most + 1].query.sql_with_params()
+        sql, params = query.values(what.column)[: most + 1].query.sql_with_params()
     except EmptyResultSet:
-        return "0", ()
-    return f"(SELECT COUNT(*) FROM ({sql}) AS counted)", params  # noqa: S608 - Django's own SQL
+        return what.nothing, ()
+    return f"(SELECT {what.sql} FROM ({sql}) AS counted)", params  # noqa: S608 - Django's own SQL
 
 
 def _sum(parts: Sequence[Part]) -> Part:
     return " + ".join(sql for sql, _ in parts) or "0", [value for _, values in parts for value in values]
+
+
+def _first(parts: Sequence[Part]) -> Part:
+    """The earliest of them."""
+    if len(parts) < 2:
+        return parts[0] if parts else ("NULL", [])
+    return f"LEAST({', '.join(sql for sql, _ in parts)})", [value for _, values in parts for value in values]
 
 
 def came(rows: ReviewQuerySet, since: Any, now: Any) -> list[ReviewQuerySet]:

@@ -142,12 +142,14 @@ def around(sight: Sight, wanted: Wanted, page: inbox.Page, counts: Counts) -> di
     """What stands beside the list: views with counts, filters, the preview of its first case."""
     views = views_of(sight, counts.own)
     here = next((view.count for view in views if view.name == wanted.view), "")
+    here = here if counts.listed is None else as_text(counts.listed)
     first = page.rows[0] if page.rows else None
     return {
         **in_columns(views),
         "day": day_of(sight),
-        "here": here if counts.listed is None else as_text(counts.listed),
+        "here": here,
         "soon": as_text(counts.soon) if counts.soon else "",
+        "oldest": sight.at.now - counts.oldest if counts.oldest and not here.endswith("+") else None,
         "title": sight.title_of(wanted.view) or gettext("No such view"),
         "waiting": ahead(counts.own[0]),
         "sorts": SORTS.items(),

@@ -8,12 +8,13 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.log import database_now
 from orchestrator import grants
+from orchestrator.models import Hold
 from reviews import inbox
 from reviews import services as reviews
 from reviews.models import Draft, Review
 
 from .cast import answer, cast, waiting_bill
-from .desk import signed_in
+from .desk import signed_in, text_of
 
 pytestmark = pytest.mark.django_db
 VIEWS = ("mine", "today", "blind", "asked", "drafts", "snoozed", "done")
@@ -84,6 +85,23 @@ def test_what_somebody_else_holds_is_in_nobodys_inbox(everybody):
     assert shown(signed_in(everybody.clerk), view="mine", owner="others") == ("0", 0)
 
 
+@pytest.mark.parametrize("size", [50, 1])
+def test_a_list_tells_how_long_its_oldest_case_has_waited_however_many_pages_it_has(everybody, monkeypatch, size):
+    busy(everybody)
+    monkeypatch.setattr(inbox, "PAGE", size)
+    opened = dict(Review.objects.values_list("number", "opened_at"))
+    for hours, number in enumerate(("PLAIN", "ASKED", "HANDED", "SNOOZED"), 1):
+        Review.objects.filter(number=number).update(opened_at=opened[number] - timedelta(hours=hours, minutes=10))
+    client = signed_in(everybody.clerk)
+    expected = {"mine": 2, "clerks": 4, "asked": 2, "drafts": 0, "blind": None}
+    found = {view: client.get("/queue/", {"view": view}).context["oldest"] for view in expected}
+    assert {view: age and age // timedelta(hours=1) for view, age in found.items()} == expected
+    assert "oldest 2 h 10 min" in text_of(client.get("/queue/", {"view": "mine"}))
+    for query in ({"view": "mine", "wf": "pay-bills"}, {"view": "mine", "q": "kestrel"}):
+        assert client.get("/queue/", query).context["oldest"] // timedelta(hours=1) == 2
+    assert "· oldest" not in text_of(client.get("/queue/", {"view": "snoozed"}))
+
+
 def headed(client, **query):
     return [(group.title, group.count) for group in client.get("/queue/", query).context["groups"]]
 
@@ -120,8 +138,10 @@ def test_a_queue_page_takes_at_most_twelve_statements_however_it_is_narrowed(eve
     busy(everybody)
     monkeypatch.setattr(inbox, "PAGE", 1)
     client = signed_in(everybody.clerk)
+    Hold.objects.create(scope=Hold.Scope.ALL, reason="While the bank is asked", pulled_by=everybody.manager)
     for query in ({"view": "mine"}, {"view": "mine", "wf": "pay"}, {"q": "plain"}, {"view": "all", "why": "differs"}):
         client.get("/queue/", query)
         with CaptureQueriesContext(connection) as statements:
-            client.get("/queue/", query)
+            page = client.get("/queue/", query)
         assert len(statements) <= 12, (query, [found["sql"][:80] for found in statements])
+        assert "On hold: every effect." in text_of(page)
