@@ -1,15 +1,18 @@
 """The queue: what a person sees of it, in which order, page by page, and how the next case is taken."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
+from audit.log import database_now
 from audit.models import Event
 from reviews import inbox
 from reviews import services as reviews
-from reviews.models import Review
+from reviews.models import Draft, Review
 
 from .cast import answer, cast, waiting_bill
-from .desk import case_url, signed_in, text_of
+from .desk import MOST_NODES, case_url, nodes_of, signed_in, text_of
 
 pytestmark = pytest.mark.django_db
 QUEUE = "/queue/"
@@ -157,3 +160,20 @@ def test_looking_at_the_list_writes_nothing(everybody):
     client.get(QUEUE)
     client.get(case_url(review, "peek"))
     assert Event.objects.count() == before
+
+
+def test_a_page_of_the_longest_rows_stays_light(everybody):
+    """Rows with all a row may tell: each costs the same, so two of them tell what fifty do."""
+    client, weights = signed_in(everybody.clerk), []
+    for number in range(3):
+        review = waiting_bill(everybody, number=f"KB-{number}", differences=3)
+        answer(review, everybody.clerk, "delegate", target="user:second")
+        reviews.snooze(review_id=review.pk, actor=everybody.second, until=database_now() + timedelta(hours=1))
+        Draft.objects.create(task=review.task, user=everybody.second, data={"comment": "Later"})
+        Review.objects.filter(pk=review.pk).update(
+            claimed_by=everybody.second, claimed_until=database_now() + timedelta(hours=1)
+        )
+        weights.append(nodes_of(text_of(client.get(QUEUE, {"view": "clerks"}))))
+    row = weights[2] - weights[1]
+    assert weights[1] - weights[0] == row
+    assert weights[0] + (inbox.PAGE - 1) * row <= MOST_NODES
