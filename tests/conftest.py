@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from tests.guards import empty_quickly
 from tests.invariants import assert_invariants
@@ -47,6 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not marked & BY_SERVICES:
             item.add_marker("alike")
     items.sort(key=lambda item: "slow" not in item.keywords)  # so that nobody waits for the longest one at the end
+
+
+@pytest.fixture(autouse=True)
+def language_of_the_source() -> None:
+    """The page a test before this one asked for has left its language to whatever comes after it in this thread."""
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
