@@ -164,6 +164,7 @@ class Recording:
             confidence=judgement.confidence if judgement else None,
             output=digest(outcome.output),
             based_on=seen,
+            **({"version": judgement.actor_version} if judgement and judgement.actor_version else {}),
         )
         if work.evaluation is not None:
             self._evaluated(work, seen)

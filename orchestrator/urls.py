@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 from orchestrator.api import build, not_found
 from orchestrator.health import healthz, readyz
 from orchestrator.metrics import metrics
-from orchestrator.pages import documents, holds, runs, start
+from orchestrator.pages import blocked, documents, holds, runs, start
 from orchestrator.pages import hooks as incoming
 
 urlpatterns = [
@@ -28,6 +28,7 @@ urlpatterns = [
     path("holds/", holds.holds, name="holds"),
     path("holds/<uuid:pk>/release/", holds.release, name="hold-release"),
     path("hooks/<slug:name>/", incoming.receive, name="hook"),
+    path("csp/", blocked.blocked),
     path("audit/", include("audit.urls")),
     path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),

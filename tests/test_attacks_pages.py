@@ -1,7 +1,9 @@
 """What is tried against every address there is. New addresses are walked over without being named here."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +12,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
+from audit.log import database_now
 from audit.models import Event
 from orchestrator import services
 from orchestrator.models import Decision, Effect, Hold, Incident, Run, Task
@@ -18,9 +22,10 @@ from reviews.models import Approval, Comment, Draft, Review
 
 from .cast import Cast, answer, cast, waiting_bill
 from .desk import case_url, form_of, signed_in, text_of
+from .guards import guards_lifted
 
 pytestmark = pytest.mark.django_db
-OPEN = {"healthz", "readyz", "metrics", "accounts/login/", "api/v1/openapi.json"}  # to whoever asks
+OPEN = {"healthz", "readyz", "metrics", "accounts/login/", "api/v1/openapi.json", "csp/"}  # to whoever asks
 NOT_OURS = ("admin/",)  # Django's own; tests/test_admin.py
 SIGNED = "hooks/<slug:name>/"  # proves itself by its signature; tests/test_webhooks.py
 # What a person without any grant may open: lists of their own things, which are empty.
@@ -250,3 +255,56 @@ def test_u32_an_error_of_ours_tells_nothing_of_our_inside(everybody, monkeypatch
     assert answered.status_code == 500
     for inside in ("secret", "Traceback", "RuntimeError", "reviews/"):
         assert inside not in text_of(answered)
+
+
+@pytest.mark.breaks_invariants
+@pytest.mark.parametrize(("hours", "answers"), [(23, 1), (25, 0)])
+def test_u14_a_page_that_was_opened_a_day_ago_decides_nothing_whatever_it_says_of_itself(everybody, hours, answers):
+    client, review = signed_in(everybody.clerk), waiting_bill(everybody)
+    shown = form_of(client.get(case_url(review))) | {"opened": timezone.now().isoformat()}
+    with guards_lifted():
+        Event.objects.filter(kind="review.viewed").update(at=database_now() - timedelta(hours=hours))
+    answered = client.post(case_url(review, "decide"), shown | {"verdict": "reject", "reason:reject": "duplicate"})
+    assert (answered.status_code == 409, Approval.objects.count()) == (not answers, answers)
+    if not answers:
+        assert "opened more than 24 hours ago" in text_of(answered)
+
+
+@pytest.mark.breaks_invariants
+def test_a13_nobody_becomes_somebody_else_whatever_they_ask_for(known, everybody):
+    """Not even a superuser, and not on the page of the account itself."""
+    client, other = signed_in(everybody.admin), everybody.clerk
+    account = f"/admin/auth/user/{other.pk}/"
+    wanted = dict.fromkeys(("user", "user_id", "user_pk", "as", "id"), other.pk) | {"username": other.username}
+    for address in (*addresses(known).values(), account, f"{account}change/", f"{account}login/", f"{account}hijack/"):
+        if address.startswith("/accounts/logout"):
+            continue
+        for asked in (client.get, client.post):
+            asked(address, wanted)
+            assert client.session["_auth_user_id"] == str(everybody.admin.pk), address
+
+
+@pytest.mark.parametrize("name", ["CLERK", "ｃｌｅｒｋ", "clerk\u200b", "clerk "])
+def test_a12_an_account_is_not_made_twice_under_another_spelling(everybody, name):
+    """People are not imported; the admin is the one way they come in."""
+    given = {"username": name, "usable_password": "false", "password1": "", "password2": ""}
+    answered = signed_in(everybody.admin).post("/admin/auth/user/add/", given)
+    assert answered.status_code == 200
+    assert "errorlist" in text_of(answered)
+
+
+REPORT = {"document-uri": "http://x/queue/", "effective-directive": "script-src-elem", "blocked-uri": "http://evil/\n1"}
+
+
+def test_u20_what_a_browser_blocked_is_told_in_one_line_and_only_by_people_who_have_signed_in(everybody, caplog):
+    policy = signed_in(everybody.clerk).get("/queue/")["Content-Security-Policy"]
+    address = re.search(r"report-uri (\S+?)(;|$)", policy)[1]
+    clerk, stranger = signed_in(everybody.clerk), Client()
+    nonsense = (b"", b"{", b"[]", b'{"csp-report": 1}', b'{"csp-report": {}}', b"[" * 9000, b"x" * 20_000)
+    for client, body in ((stranger, json.dumps({"csp-report": REPORT})), *((clerk, body) for body in nonsense)):
+        assert client.post(address, body, content_type="application/csp-report").status_code == 204
+    assert caplog.text == ""
+    clerk.post(address, json.dumps({"csp-report": REPORT}), content_type="application/csp-report")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"page 'http://x/queue/': 'script-src-elem' has blocked 'http://evil/\\n1', for user {everybody.clerk.pk}"
+    ]

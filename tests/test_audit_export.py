@@ -18,6 +18,8 @@ from audit.export import stream as streaming
 from audit.export.stream import stream
 from audit.log import Actor, person
 from audit.models import Event
+from audit.scopes import Scopes
+from tests.desk import signed_in
 from tests.trail import NOON, every_minute, happened
 
 MARA = Actor("person", "7", "Mara Lindholm")
@@ -92,6 +94,20 @@ def test_an_export_shows_one_moment_although_others_write_meanwhile(monkeypatch)
     writer.join()
     assert sum(events for _, events in [*seen, *pieces]) == 4
     assert Event.objects.count() == 8
+
+
+@pytest.mark.django_db(transaction=True)
+def test_x03_whoever_leaves_in_the_middle_leaves_no_transaction_and_no_cursor_behind(monkeypatch):
+    monkeypatch.setattr(streaming, "CHUNK", 2)
+    client = signed_in(get_user_model().objects.create_user("ada"))
+    monkeypatch.setattr("audit.views.visible_scopes", lambda user: Scopes(everything=True))
+    every_minute(4)
+    answered = client.post("/audit/export/?", {"format": "jsonl"})
+    pieces = iter(answered.streaming_content)
+    assert [len(next(pieces).splitlines()) for _ in range(2)] == [0, 2]
+    answered.close()
+    assert not connection.in_atomic_block
+    every_minute(4)
 
 
 def test_the_command_writes_a_file_and_records_that_it_did(tmp_path, capsys):

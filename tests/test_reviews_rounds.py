@@ -1,17 +1,33 @@
 """Undo, sending back, changed cases, early reviews, questions and hand-overs: how one round follows another."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db.models.functions import Now
 
 from audit.log import database_now
+from audit.models import Event
+from orchestrator.agents import registry
 from orchestrator.models import Decision, Effect, LedgerEntry, Task
 from reviews import services
 from reviews.errors import Invalid, NotAllowed, Stale, TooLate
 from reviews.models import Preference, Review
 
-from .cast import answer, bill, cast, inbox_of, kinds_since, mark, open_review_of, second_admin, waiting_bill, work
+from .cast import (
+    GivenInput,
+    answer,
+    bill,
+    cast,
+    inbox_of,
+    kinds_since,
+    mark,
+    open_review_of,
+    read,
+    second_admin,
+    waiting_bill,
+    work,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -340,3 +356,25 @@ def test_the_inbox_has_what_a_person_may_take_by_urgency():
     )
     services.claim(review_id=large.pk, actor=everybody.clerk)
     assert list(inbox_of(everybody.second)) == [small]
+
+
+def test_l16_what_another_version_of_an_agent_says_is_a_round_of_its_own_and_named_in_the_trail(monkeypatch):
+    everybody = cast()
+    review = waiting_bill(everybody)
+    before = review.packet_digest
+    newer = replace(registry.get("cast.read"), version="2", run=lambda case, ctx: read(misread(case), ctx))
+    monkeypatch.setitem(registry._agents, "cast.read", newer)
+    answer(review, everybody.clerk, "reroute", target="step:read")
+    work()
+    again = open_review_of(review.run)
+    assert (again.round, again.packet_digest != before) == (2, True)
+    decided = Decision.objects.filter(run=review.run, actor="cast.read").order_by("made_at")
+    assert [decision.actor_version for decision in decided] == ["1", "2"]
+    told = Event.objects.filter(kind="task.succeeded", actor_id="cast.read").oldest_first()
+    assert [event.data["version"] for event in told] == ["1", "2"]
+    with pytest.raises(Stale):
+        answer(again, everybody.clerk, digest=before)
+
+
+def misread(case: GivenInput) -> GivenInput:
+    return GivenInput(input=case.input | {"amount": "7.00"})

@@ -81,9 +81,16 @@ def everybody(transactional_db: None) -> Cast:
 
 
 @pytest.fixture
-def sign_in(browser: Browser, browser_context_args: dict[str, Any], live_server: Any) -> Iterator[SignIn]:
-    """Opens a browser of their own for a person who has signed in. A console error anywhere fails the test, and so does
-    an answer that is a failure of the server; a refusal it is expected to give (409, 422) is not one."""
+def site(live_server: Any) -> Iterator[str]:
+    """Where the pages are. An answer that is a failure of the server fails the test."""
+    yield live_server.url
+    assert live_server.thread.httpd.rest() == []
+
+
+@pytest.fixture
+def sign_in(site: str, browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[SignIn]:
+    """Opens a browser of their own for a person who has signed in. A console error anywhere fails the test; a refusal
+    the server is expected to give (409, 422) is not one."""
     contexts, complaints = [], []
 
     def noted(message: Any) -> None:
@@ -92,7 +99,7 @@ def sign_in(browser: Browser, browser_context_args: dict[str, Any], live_server:
             complaints.append(message.text)
 
     def start(name: str, **options: Any) -> Page:
-        options = {**browser_context_args, "base_url": live_server.url, **options}
+        options = {**browser_context_args, "base_url": site, **options}
         contexts.append(context := browser.new_context(**options))
         enter(context, name, options["base_url"])
         page = context.new_page()
@@ -106,7 +113,6 @@ def sign_in(browser: Browser, browser_context_args: dict[str, Any], live_server:
     yield start
     for context in contexts:
         context.close()
-    complaints += live_server.thread.httpd.rest()
     assert complaints == []
 
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from reviews.models import Queue, Review
 from tests.browser.conftest import SignIn, press
-from tests.browser.test_desk import SIZES, THEMES, violations
+from tests.browser.test_desk import SIZES, THEMES, violations, widths
 from tests.cast import Cast, waiting_bill
 from tests.desk import case_url
 from tests.papers import difference, found, paper_case, passage, value
@@ -108,6 +108,21 @@ def test_a_long_list_comes_when_its_choice_is_made_with_and_without_scripts(ever
     plain.get_by_label("Send to").select_option("queue:team-17")
 
 
+def test_l04_however_much_is_said_before_it_what_would_be_paid_stands_where_one_decides(
+    everybody: Cast, sign_in: SignIn
+) -> None:
+    lines = [f"Nothing to see in line {number}" for number in range(500)]
+    padded = {"message": "\n".join([*lines, "and 9,100.00 to somebody else"]), "options": []}
+    said = found(amount="9100.00", rationale="\n".join(lines), discrepancies=[difference(1, **padded)])
+    review = paper_case(everybody, [lines[:40]], said)
+    page = sign_in("clerk")
+    for width, height in SIZES[:2]:
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(case_url(review))
+        expect(page.locator("#q-dec", has_text="9,100.00 EUR")).to_be_in_viewport()
+        expect(page.get_by_role("radio", name="Approve")).to_be_in_viewport()
+
+
 def test_a_case_without_differences_shows_no_list_of_them(everybody: Cast, sign_in: SignIn) -> None:
     review = waiting_bill(everybody, amount="21000.00", differences=0)
     page = sign_in("clerk")
@@ -191,9 +206,8 @@ def test_no_state_of_a_case_breaks_an_accessibility_rule(everybody: Cast, sign_i
     broken = []
     for theme in THEMES:
         page = sign_in("clerk", color_scheme=theme)
-        for width, height in SIZES:
-            page.set_viewport_size({"width": width, "height": height})
-            for address in ways:
-                page.goto(address)
+        for address in ways:
+            page.goto(address)
+            for width in widths(page):
                 broken += violations(page, f"{address} {width} {theme}")
     assert broken == []

@@ -14,7 +14,7 @@ from tests.cast import Cast, answer, bill, group, open_review_of, second_admin, 
 from tests.desk import case_url
 
 from .conftest import SignIn, press
-from .test_desk import SIZES, THEMES, violations
+from .test_desk import SIZES, THEMES, violations, widths
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RTL_NAME = "شركة المحامل الدقيقة 4711"
@@ -140,16 +140,16 @@ def test_forced_colours_break_no_rule_and_show_what_is_chosen(everybody: Cast, s
     found: list[str] = []
     for theme in THEMES:
         page = sign_in("clerk", forced_colors="active", color_scheme=theme)
-        for width, height in SIZES:
-            page.set_viewport_size({"width": width, "height": height})
-            for address in every_page(everybody, review):
-                page.goto(address)
+        for address in every_page(everybody, review):
+            page.goto(address)
+            for width in widths(page):
                 found += violations(page, f"{address} {width} {theme}")
-            page.goto(case_url(review))
-            page.get_by_role("radio", name="Reject").check()
-            page.locator("h1").click()
-            chosen = page.locator(".pick label:has(:checked)")
-            assert chosen.evaluate("x => getComputedStyle(x).outlineStyle") == "solid"
+        page.goto(case_url(review))
+        page.get_by_role("radio", name="Reject").check()
+        page.locator("h1").click()
+        chosen = page.locator(".pick label:has(:checked)")
+        for width in widths(page):
+            assert chosen.evaluate("x => getComputedStyle(x).outlineStyle") == "solid", width
     assert found == []
 
 

