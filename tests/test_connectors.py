@@ -126,7 +126,7 @@ def test_h05_a_slow_answer_ends_at_the_deadline_of_the_whole_request(settings):
         started = time.monotonic()
         with pytest.raises(NoAnswer):
             call("GET", f"{url}/", headers={}, seconds=0.4)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4  # it would drip for 5
 
 
 def test_h06_a_self_signed_certificate_is_refused_even_for_the_operators_host(settings, outside):
