@@ -9,6 +9,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext
 
+from orchestrator.templatetags.parts import words
 from orchestrator.words import later as _
 
 from .models import Hold, Run, Workflow
@@ -168,7 +169,7 @@ FIELDS: Mapping[str, Callable[..., forms.Field]] = {
 def field_of(name: str, schema: Mapping[str, Any], *, required: bool) -> forms.Field:
     """The control for one property of a workflow's input schema; lists and maps are typed as JSON."""
     make = FIELDS.get(schema.get("format", "")) or FIELDS.get(schema.get("type", ""), JsonField)
-    label = schema.get("title") or name.replace("_", " ").capitalize()
+    label = schema.get("title") or words(name)
     return make(
         label=label,
         required=required and schema.get("type") != "boolean",

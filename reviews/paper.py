@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from django.utils.formats import date_format
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 
 from orchestrator.templatetags.parts import money
 from orchestrator.words import later as _
@@ -201,14 +201,9 @@ def _taxes(marks: Mapping[str, Mark]) -> list[tuple[str, Mark]]:
     for rate in rates:
         part = {name: marks.get(f"{VAT}{rate}.{name}") for name in ("rate", "base", "amount")}
         if part["amount"]:
-            percent = f" {part['rate'].shown}%" if part["rate"] else ""
-            found.append(
-                (
-                    f"VAT{percent}"
-                    + (gettext(" on %(shown)s") % {"shown": part["base"].shown} if part["base"] else ""),
-                    part["amount"],
-                )
-            )
+            share = pgettext("share of a hundred", "%(n)s%%") % {"n": part["rate"].shown} if part["rate"] else ""
+            on = gettext("on %(shown)s") % {"shown": part["base"].shown} if part["base"] else ""
+            found.append((" ".join(filter(None, (gettext("VAT"), share, on))), part["amount"]))
     return found
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 
 from orchestrator.policies.cel import Comparison, Condition, activation
 from orchestrator.policies.evaluate import ROUTES, STRICTNESS, PolicySet, turned
@@ -31,7 +31,8 @@ WOULD = {  # what a route means for a case
     "reject": _("it would have been rejected"),
 }
 BEYOND = {">": _("more than {}"), ">=": _("{} or more"), "<": _("less than {}"), "<=": _("{} or less")}
-COUNTED = {("<=", 0): _("none"), ("<", 1): _("none"), (">", 0): _("one or more"), (">=", 1): _("one or more")}
+NONE = pgettext_lazy("how many", "none")
+COUNTED = {("<=", 0): NONE, ("<", 1): NONE, (">", 0): _("one or more"), (">=", 1): _("one or more")}
 FACT = re.compile(r"\b([a-z][a-z0-9_]*): ")
 SENTENCE = re.compile(r"(?<=[a-z0-9)]{3}[.?]) (?=[A-Z0-9])")  # not after "B.V." or "Dr."
 OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}

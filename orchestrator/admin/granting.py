@@ -78,6 +78,16 @@ def granting(form: type[Any], holder: str, actor: Any) -> type[Any]:
     return Granting
 
 
+class RightsInWords:
+    """For the forms of people and groups: each permission in words, under what it is about."""
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None, **given: Any) -> Any:
+        field = super().formfield_for_manytomany(db_field, request, **given)  # type: ignore[misc]
+        if db_field.related_model is Permission:
+            field.label_from_instance = lambda right: f"{right.content_type}: {in_words(right)}"
+        return field
+
+
 class WhichUser(UserManage):
     user = forms.CharField(label=_("User name"), error_messages={"does_not_exist": _("There is no such account.")})
 

@@ -17,6 +17,7 @@ from orchestrator.permissions import is_agent
 from orchestrator.tokens import revoke_token
 from orchestrator.words import later as _
 
+from .granting import RightsInWords
 from .recorded import ReadOnlyAdmin, RecordedAdmin, tell
 
 SAID = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser")
@@ -26,7 +27,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class AccountAdmin(RecordedAdmin, UserAdmin):
+class AccountAdmin(RightsInWords, RecordedAdmin, UserAdmin):
     list_display = [*UserAdmin.list_display, "is_active", "agent"]
     list_select_related = ["agent_account"]
 
@@ -55,7 +56,7 @@ class AccountAdmin(RecordedAdmin, UserAdmin):
 
 
 @admin.register(Group)
-class RecordedGroupAdmin(RecordedAdmin, GroupAdmin):
+class RecordedGroupAdmin(RightsInWords, RecordedAdmin, GroupAdmin):
     def described(self, group: Any) -> dict[str, Any]:
         permissions = group.permissions.values_list("codename", flat=True)
         return {"name": group.name, "permissions": sorted(permissions)}

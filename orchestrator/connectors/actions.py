@@ -99,7 +99,7 @@ def paid_row(data: Mapping[str, Any]) -> dict[str, Any]:
 
 @action(
     "erp.pay_invoice",
-    title="Pay the invoice",
+    title=_("Pay the invoice"),
     question=_("Pay {vendor_name} {amount} {currency} for invoice {invoice_number}?"),
     required=("vendor_id", "vendor_name", "invoice_number", "amount", "currency"),
     history_source="payment-history",
@@ -121,7 +121,7 @@ def pay_invoice(data: Mapping[str, Any]) -> Payload:
 
 @action(
     "erp.reverse_payment",
-    title="Reverse the payment",
+    title=_("Reverse the payment"),
     question=_("Reverse the payment of invoice {invoice_number} to {vendor_name}?"),
     required=("vendor_id", "invoice_number", "amount", "currency"),
 )
@@ -134,7 +134,7 @@ def reverse_payment(data: Mapping[str, Any]) -> Payload:
 
 @action(
     "erp.reimburse",
-    title="Reimburse the claim",
+    title=_("Reimburse the claim"),
     question=_("Reimburse {employee_name} {amount} {currency} for {shop} on {date}?"),
     required=("employee", "shop", "date", "amount", "currency"),
 )
@@ -156,7 +156,7 @@ def reimburse(data: Mapping[str, Any]) -> Payload:
 
 @action(
     "erp.reverse_reimbursement",
-    title="Take the reimbursement back",
+    title=_("Take the reimbursement back"),
     question=_("Take back from {employee_name} {amount} {currency} for {shop} on {date}?"),
     required=("employee", "amount", "currency"),
 )

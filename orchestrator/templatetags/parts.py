@@ -146,9 +146,10 @@ def get(mapping: Any, key: str) -> Any:
 
 @register.filter
 def words(name: str) -> str:
-    """`bank_account_changed` is Bank account changed; `seller.vat_id` is Seller vat id."""
+    """`bank_account_changed` is Bank account changed; `seller.vat_id` is Seller vat id; in the reader's language where
+    it has a name for it."""
     text = str(name).replace("_", " ").replace(".", " ").replace("-", " ").strip()
-    return text[:1].upper() + text[1:]
+    return _(text[:1].upper() + text[1:]) if text else ""
 
 
 @register.filter
