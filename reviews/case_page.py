@@ -256,12 +256,12 @@ class CasePage:
     def _anchor(self, name: str) -> str:
         verdict = self.answer.verdict
         if name.startswith("corrections."):
-            number = self.numbers.get(name.removeprefix("corrections."))
-            return f"f{number}" if number else "vals"
-        anchors = {"reason": f"r-{verdict}", "target": f"t-{verdict}", "comment": f"comment-{verdict}"}
-        anchors |= {"verdict": "choice", "hours": f"hours-{verdict}"}
-        places = ((item["id"], found.number) for found in self.questions for item in found.items)
-        asked = {f"{ONE_DIFFERENCE}{name}": f"f{number}" for name, number in places}
+            asked_about = {found.pointer: found.anchor for found in self.questions}
+            return asked_about.get(name.removeprefix("corrections."), "vals")
+        anchors = {"reason": f"r-{verdict}", "target": f"target-{verdict}", "comment": f"comment-{verdict}"}
+        anchors |= {"verdict": self.choices[0].id if self.choices else "choice", "hours": f"hours-{verdict}"}
+        places = ((item["id"], found.anchor) for found in self.questions for item in found.items)
+        asked = {f"{ONE_DIFFERENCE}{name}": anchor for name, anchor in places}
         return {**asked, **anchors}.get(name, "q-dec")
 
     @cached_property

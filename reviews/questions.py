@@ -27,6 +27,11 @@ class Question:
         return self.items[0]["pointer"] or ""
 
     @property
+    def anchor(self) -> str:
+        """Where it is answered on the page: its first choice, or the whole of it where there is none."""
+        return f"{'p' if self.pointer and self.options else 'f'}{self.number}"
+
+    @property
     def stops(self) -> bool:
         return any(item["severity"] == "stop" for item in self.items)
 

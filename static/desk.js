@@ -1,4 +1,4 @@
-/* The only hand-written script: shortcuts, focus after a swap, what is announced. Every page works without it. */
+/* Shortcuts, focus after a swap, what is announced. Every page works without it. */
 (() => {
   const root = document.documentElement, $ = (s, e = document) => e.querySelector(s), all = s => [...document.querySelectorAll(s)];
   const typing = t => t.isContentEditable || t.matches('textarea,select,input:not([type=radio],[type=checkbox],[type=button],[type=submit])');
@@ -14,7 +14,7 @@
     const n = r[Math.min(Math.max(r.findIndex(chosen) + d, 0), r.length - 1)];
     select(n); ($('h3 a', n) ?? $('a', n))?.focus(); return true;
   };
-  const mark = d => { // next and previous passage in the document
+  const mark = d => {
     const m = all('.viewer [href^="#f"]'); if (!m.length) return false;
     const i = m.indexOf(document.activeElement);
     m[(i + d + m.length + (i < 0 && d < 0 ? 1 : 0)) % m.length].focus(); return true;
@@ -23,10 +23,10 @@
     const s = $('.sheet'); if (!s) return false;
     s.dataset.zoom = Math.min(Math.max(+(s.dataset.zoom ?? 0) + d, -1), 3); return true;
   };
-  const moved = JSON.parse(root.dataset.keymap ?? '{}'); // a person's own keys: {pressed: the usual one}
+  const moved = JSON.parse(root.dataset.keymap ?? '{}'); // {pressed: the usual key}
   const label = () => { for (const [on, usual] of Object.entries(moved)) if (usual) for (const x of all(`[data-key="${CSS.escape(usual)}"]`)) { const b = $('kbd', x.closest('label,[role=search]') ?? x); if (b) b.textContent = on.toUpperCase(); } };
   label();
-  let swapped = 0; // a key meant for the case that has just left must not act on the one that came
+  let swapped = 0; // a key meant for the case that has left must not act on the next
   const tick = () => { const b = $('.items .sel [form=bulk]'); b?.click(); return !!b; };
   const moves = { x: tick, j: () => move(1), k: () => move(-1), n: () => mark(1), p: () => mark(-1), '+': () => zoom(1), '-': () => zoom(-1) };
 
@@ -37,7 +37,7 @@
     if (e.altKey || (ctrl && e.key !== 'Enter') || (!ctrl && (off || typing(t)))) return;
     let k = ctrl ? 'ctrl+enter' : e.key.length === 1 ? e.key.toLowerCase() : e.key;
     k = moved[k] ?? k; if (!k) return;
-    if (e.repeat && !/^[jknp]$/.test(k)) { if (/^[a-z.]$|enter$/i.test(k)) e.preventDefault(); return; } // a held key must never decide twice
+    if (e.repeat && !/^[jknp]$/.test(k)) { if (/^[a-z.]$|enter$/i.test(k)) e.preventDefault(); return; } // a held key never decides twice
     if (Date.now() - swapped < 400 && /^(ctrl\+enter|Enter|[a-z])$/.test(k)) return e.preventDefault();
     if (k === 'Enter' && t.closest('a,button,summary,input,select')) return;
     if (moves[k]?.()) return e.preventDefault();
@@ -53,7 +53,7 @@
     const z = e.target.closest?.('[data-zoom-by]');
     if (z) zoom(+z.dataset.zoomBy);
     if (e.target.closest?.('[data-print]')) print();
-    const a = e.target.closest?.('.items h3 a'); // coming back finds the same row
+    const a = e.target.closest?.('.items h3 a');
     if (a) history.replaceState({ ...history.state, row: a.closest('li').id }, '');
   });
   for (const on of ['mouseover', 'mouseout', 'focusin', 'focusout']) addEventListener(on, e => {
@@ -61,6 +61,8 @@
     all(f.getAttribute('href') ?? `.viewer [href="#${f.id}"]`).forEach(x => x.classList.toggle('lit', /over|in/.test(on)));
   });
 
+  const tell = text => { const l = $('#live'); if (l.textContent !== text) l.textContent = text; };
+  setTimeout(() => tell($('p.toast')?.innerText ?? ''), 500); // while it loads nobody listens
   let hidden = document.hidden && Date.now(), polled = 0, said = 0;
   addEventListener('visibilitychange', () => {
     hidden = document.hidden && Date.now();
@@ -82,7 +84,7 @@
   addEventListener('toggle', e => { // what was opened goes on record
     const n = $('#looked'); if (n && e.target.open) n.value += ` ${e.target.closest('section')?.id ?? ''}`;
   }, true);
-  addEventListener('change', e => { // a choice is made: the next case is fetched, neither reserved nor seen
+  addEventListener('change', e => { // a choice is made: the next case is fetched, not seen
     const url = $('a[rel=next]')?.href; if (e.target.name !== 'verdict' || !url || ahead === url) return;
     ahead = url; text = '';
     fetch(url, { headers: { 'X-Ahead': '1' } }).then(r => r.text()).then(got => { if (ahead === url) text = got; }, () => 0);
@@ -101,10 +103,11 @@
   addEventListener('htmx:afterSettle', e => {
     const el = e.target;
     label();
-    if (el.id === 'news' && Date.now() - said > 3e4) { said = Date.now(); $('#live').textContent = $('span', el)?.textContent ?? ''; }
-    if (whole(el)) {
-      const f = $('[data-focus]', el) ?? (el.matches('body') && $('h1', el)); if (f) { if (f.tabIndex < 0) f.tabIndex = -1; f.focus({ preventScroll: !el.matches('#decision') && !f.matches('.note') }); }
-      const say = $('[data-say]', el), done = el.matches('main') && $('.toast span,p.toast'); if (say) $('#live').textContent = (done ? `${done.textContent.trim()} ` : '') + say.dataset.say;
+    if (el.id === 'news' && Date.now() - said > 3e4) { said = Date.now(); tell($('span', el)?.textContent ?? ''); }
+    const w = whole(el), say = $(w ? ':not(.card)[data-say]' : '[data-say]', el), done = el.matches('main') && $('.toast span,p.toast'); if (say) tell((done ? done.innerText.replace(/\.?$/, '. ') : '') + say.dataset.say);
+    if (w) {
+      const f = $('[data-focus]', el) ?? (el.matches('body') && $('h1', el));
+      if (f) { f.tabIndex = -1; f.focus({ preventScroll: !el.matches('#decision') && !f.matches('.note') }); }
       if (!el.matches('#decision')) scrollTo(0, 0);
     }
   });

@@ -284,7 +284,7 @@ def fullest_case(everybody):
 def test_the_fullest_case_stays_within_its_weight_and_leaves_nothing_out(everybody):
     response = signed_in(everybody.clerk).get(case_url(fullest_case(everybody)))
     page = text_of(response)
-    assert page.count('role="radiogroup"') == 41
+    assert page.count('role="radiogroup"') == 40
     assert page.count('class="hl"') == 40
     assert page.count('name="other:') == 40
     assert page.count("<img") == 12

@@ -95,7 +95,7 @@ def test_an_incomplete_answer_is_explained_with_links_and_kept(everybody, review
 def test_an_open_difference_is_named_with_a_link_to_it(everybody, review):
     response = decide(signed_in(everybody.clerk), review, "approve")
     assert response.status_code == 422
-    assert 'href="#f1"' in text_of(response)
+    assert 'href="#p1"' in text_of(response)
 
 
 def test_picking_a_value_settles_a_difference_and_corrects_it(everybody, review):

@@ -101,7 +101,7 @@ def test_an_incomplete_answer_is_explained_where_the_focus_is(everybody: Cast, s
     page = sign_in("clerk")
     page.goto(case_url(review))
     press(page, "a", "Control+Enter")
-    summary = page.get_by_role("alert")
+    summary = page.get_by_role("group", name="The decision was not recorded")
     expect(summary).to_be_focused()
     summary.get_by_role("link").click()
     expect(page.locator("#f1")).to_be_in_viewport()
