@@ -256,8 +256,8 @@ class CasePage:
     def _anchor(self, name: str) -> str:
         verdict = self.answer.verdict
         if name.startswith("corrections."):
-            asked_about = {found.pointer: found.anchor for found in self.questions}
-            return asked_about.get(name.removeprefix("corrections."), "vals")
+            number = self.numbers.get(name.removeprefix("corrections."))
+            return f"o{number}" if number else "vals"  # what was typed
         anchors = {"reason": f"r-{verdict}", "target": f"target-{verdict}", "comment": f"comment-{verdict}"}
         anchors |= {"verdict": self.choices[0].id if self.choices else "choice", "hours": f"hours-{verdict}"}
         places = ((item["id"], found.anchor) for found in self.questions for item in found.items)

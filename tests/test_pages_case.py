@@ -108,7 +108,7 @@ def test_another_value_may_be_typed_and_is_checked(everybody, review):
     client = signed_in(everybody.clerk)
     wrong = decide(client, review, "approve", pick__d1="other", other__d1="ninety")
     assert wrong.status_code == 422
-    assert 'href="#f1"' in text_of(wrong)
+    assert 'href="#o1"' in text_of(wrong)
     assert "ninety" in text_of(wrong)
     assert decide(client, review, "approve", pick__d1="other", other__d1="95.00").status_code == 302
     assert Approval.objects.get().corrections == {"/read/invoice/lines/0/unit_price": "95.00"}
