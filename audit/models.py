@@ -28,14 +28,15 @@ def actor_ids(text: str) -> list[str]:
 class EventQuerySet(models.QuerySet["Event"]):
     def visible_to(self, scopes: Scopes) -> Self:
         """What may be seen. Absence of a scope means no."""
+        rows = self.exclude(subject_id__in=scopes.withheld) if scopes.withheld else self
         if scopes.everything:
-            return self
+            return rows
         seen = Q(queue__in=scopes.queues) & ~Q(queue="") | Q(queue="", workflow__in=scopes.workflows) & ~Q(workflow="")
         if scopes.hidden:
             seen &= ~Q(subject_id__in=scopes.hidden)
         if scopes.actor_id:
             seen |= Q(actor_kind="person", actor_id=scopes.actor_id)
-        return self.filter(seen)
+        return rows.filter(seen)
 
     def matching(self, filters: Filters) -> Self:
         events = self

@@ -27,6 +27,7 @@ Sight = Callable[[Any], Q]
 _rules: dict[tuple[type[models.Model], str], Rule] = {}
 _sights: dict[type[models.Model], list[Sight]] = {}
 _hidden: list[Callable[[Any], Collection[str]]] = []
+_withheld: list[Callable[[Any], Collection[str]]] = []
 _queues: list[Callable[[Any], Collection[str]]] = []
 
 
@@ -50,6 +51,11 @@ def register_queues(names: Callable[[Any], Collection[str]]) -> None:
 def register_hidden(subjects: Callable[[Any], Collection[str]]) -> None:
     """Adds ids of subjects whose part of the trail is kept from a person for now."""
     _hidden.append(subjects)
+
+
+def register_withheld(subjects: Callable[[Any], Collection[str]]) -> None:
+    """Adds ids of subjects whose part of the trail is kept for now even from somebody who reads all the rest."""
+    _withheld.append(subjects)
 
 
 def may(user: Any, action: str, obj: models.Model) -> bool:
@@ -175,7 +181,9 @@ def visible_scopes(user: Any) -> Scopes:
     workflows = Workflow.objects.filter(pk__in=granted(user, Workflow, ["view_runs"])).values_list("name", flat=True)
     queues = frozenset(name for names in _queues for name in names(user))
     hidden = frozenset(subject for subjects in _hidden for subject in subjects(user))
-    return Scopes(is_auditor(user), frozenset(workflows), queues, str(user.pk), hidden)
+    reads_all = is_auditor(user)
+    withheld = frozenset(subject for subjects in _withheld for subject in subjects(user)) if reads_all else frozenset()
+    return Scopes(reads_all, frozenset(workflows), queues, str(user.pk), hidden, withheld)
 
 
 def _object_rule(codename: str) -> Rule:

@@ -94,11 +94,23 @@ class DecideReview(Body):
     hours: int | None = None
 
 
+class Feedback(BaseModel):
+    """The case was a control case, planted with a known answer, and nothing was done: what was expected, and why."""
+
+    caught: bool
+    expected: Plain
+    given: Plain
+    why: str
+
+
 class Decided(BaseModel):
+    """`feedback` is there where the case turns out to have been a control case, and only then."""
+
     decision: UUID
     review_status: str
     run_status: str
     undo_until: Moment | None = None
+    feedback: Feedback | None = None
 
 
 class Undone(BaseModel):
@@ -200,7 +212,11 @@ def release_review(request: Request, review_id: UUID) -> dict[str, Any]:
     return summary(get_review(request, review_id))
 
 
-@router.post("/{uuid:review_id}/decide", response={200: Decided} | refusals(400, 403, 404, 409, 413, 415, 422, 429))
+@router.post(
+    "/{uuid:review_id}/decide",
+    response={200: Decided} | refusals(400, 403, 404, 409, 413, 415, 422, 429),
+    exclude_unset=True,
+)
 def decide_review(request: Request, review_id: UUID, body: DecideReview) -> dict[str, Any]:
     """Records your answer. 409 `stale` carries the difference to what you saw, `already_decided` the outcome."""
     people_only(request)

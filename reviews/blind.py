@@ -55,6 +55,8 @@ def build(review: Review, votes: Sequence[Approval]) -> Built:
 def answered_blindly(act: "Act") -> bool:
     """Sending a case elsewhere moves nothing for good: the first person may; the second thereby answers differently."""
     verdict = act.answer.verdict
+    if act.review.control:
+        return False  # it ends with the first answer
     return is_blind(act.review) and (verdict in policies.VOTES or (verdict == policies.REROUTE and bool(act.votes)))
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from . import policies
 from .deciding import decide
 from .errors import Invalid, ReviewError
+from .feedback import Feedback
 from .inbox import newest_review
 from .models import Approval, Recallable, Review
 from .snoozing import kept_as, snooze
@@ -51,11 +52,12 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one case: `refused` says why nothing did."""
+    """What became of one case: `refused` says why nothing did; `feedback` is there where it was a control case."""
 
     name: str
     refused: str = ""
     undo_until: str | None = None
+    feedback: Feedback | None = None
 
 
 def picked(actor: Any, marks: Sequence[str]) -> list[Pick]:
@@ -116,7 +118,9 @@ def _outcome(pick: Pick, do: Callable[[], dict[str, Any]]) -> Outcome:
     if pick.review is None:
         return Outcome(pick.name, gettext("There is no such case, or it is not yours."))
     try:
-        return Outcome(pick.name, undo_until=do().get("undo_until"))
+        found = do()
+        feedback = Feedback.of(found["feedback"]) if "feedback" in found else None
+        return Outcome(pick.name, undo_until=found.get("undo_until"), feedback=feedback)
     except ReviewError as error:
         return Outcome(pick.name, str(error))
 

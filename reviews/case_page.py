@@ -16,11 +16,13 @@ from orchestrator import taking_back
 from orchestrator.models import Decision, Run
 from orchestrator.pinned import definition_of, policy_set_of
 
+from . import control
 from .answer import OTHER, Answer
 from .choices import Choice, choices_of
 from .consequence import Consequence, consequence
 from .decision_panel import DecisionPanel
 from .earlier import earlier_runs
+from .feedback import Feedback, feedback_on
 from .history import Entry, Spent, history_of, sources_of, spent_on
 from .inbox import Wanted
 from .models import Queue, Review
@@ -218,6 +220,8 @@ class CasePage:
             return gettext("You have answered it in this round. Somebody else answers now.")
         if taking_back.reverses(review.run) and had_a_part(self.user, review):
             return gettext("You had a part in the decision that is to be reversed. Another person looks at it.")
+        if control.knows(self.user, review):
+            return gettext("You may know the answer to this control case. Another person gives it.")
         if review.run.started_by_id == self.user.pk:
             return gettext("Whoever asked for this may not decide it. You may read everything.")
         return gettext("You may read this case, and not decide it.")
@@ -283,6 +287,15 @@ class CasePage:
     @cached_property
     def spent(self) -> Spent:
         return spent_on(self.review)
+
+    @cached_property
+    def feedback(self) -> Feedback | None:
+        """Of a control case that is over, for those who may see how it was answered."""
+        return feedback_on(self.review, self.user) if self.was_control else None
+
+    @property
+    def was_control(self) -> bool:
+        return bool(self.review.control) and not self.review.is_live and self.review.run.ended_at is not None
 
     @cached_property
     def reverses(self) -> Decision | None:

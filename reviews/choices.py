@@ -196,7 +196,7 @@ def other_people(review: Review, user: Any) -> list[Any]:
     """Other people, and one more than are listed where there are more: first who may decide here, knows the vendor and
     has little to do. In one statement."""
     decides = ExpressionWrapper(holding("decide", review.queue), BooleanField())
-    settled = Review.objects.filter(vendor=review.vendor, settled_at__isnull=False).exclude(vendor="")
+    settled = Review.objects.filter(vendor=review.vendor, settled_at__isnull=False, control=None).exclude(vendor="")
     knows = ExpressionWrapper(Q(pk__in=Approval.objects.filter(review__in=settled).values("reviewer")), BooleanField())
     held = counted(Review.objects.filter(status=Review.Status.CLAIMED, claimed_by=OuterRef("pk")))
     handed = counted(Review.objects.listed().filter(delegated_to=OuterRef("pk")).exclude(claimed_by=OuterRef("pk")))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -180,8 +181,9 @@ def reassign(*, review_id: UUID, actor: Any, to: Any) -> Review:
 
 
 def hand_to(review: Review, to: Any, until: datetime | None = None) -> None:
-    """To `to`, until then or until it is answered. Invalid unless `to` could decide this review."""
-    standing = standing_of(to, review)
+    """To `to`, until then or until it is answered. Invalid unless `to` could decide this review; that somebody may know
+    the answer to a control case is told to nobody else."""
+    standing = replace(standing_of(to, review), knows=False)
     objection = policies.refusal(standing, policies.ASK, level_of(review))
     if objection:
         raise Invalid(

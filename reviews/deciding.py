@@ -175,8 +175,9 @@ def decide(
     seconds_open: int | None = None,
     opened: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Records a person's answer: {"decision", "review_status", "run_status", "undo_until"}. The same nonce by the same
-    person gets the same answer. NotAllowed, Stale, AlreadyDecided, Held, OutOfTime, NonceTaken, Invalid."""
+    """Records a person's answer: {"decision", "review_status", "run_status", "undo_until"}, of a control case also
+    "feedback". The same nonce by the same person gets the same answer. NotAllowed, Stale, AlreadyDecided, Held,
+    OutOfTime, NonceTaken, Invalid."""
     answer = Answer(verdict, digest, nonce, reason, comment, corrections or {}, target, hours, seconds_open, opened)
     return _taken(review_id, actor, answer).outcome
 
@@ -282,8 +283,9 @@ def _act(review: Review, who: Signing, answer: Answer, votes: list[Approval], bu
         nonce=answer.nonce,
         packet_digest=review.packet_digest,
         seen=seen | recommending.how_seen(review, who.user, answer.verdict, who.first_choice),
-        recommended=advice.get("verdict"),
-        recommended_by=advice.get("step"),
+        # How often people agree is counted from answers that had something to decide.
+        recommended=None if review.control else advice.get("verdict"),
+        recommended_by=None if review.control else advice.get("step"),
         at=who.now,
     )
     return Act(review, who, answer, votes, changes, vote, built)

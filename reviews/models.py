@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.ids import uuid7
 from orchestrator.models import Run, Task
 
+from .models_control import ControlCase as ControlCase
 from .querysets import LISTED, ReviewQuerySet
 
 
@@ -175,7 +176,10 @@ class Review(models.Model):
         help_text=_("The case whose answer is to be reversed here."),
     )
     # Lists ask this of every row: looking up who signed what would cost them more than all else.
-    barred = models.TextField(null=True, help_text=_('Keys of those who had a part in what is reversed: " 3 17 ".'))
+    barred = models.TextField(
+        null=True, help_text=_('Keys of those who had a part in what is reversed, or know the answer: " 3 17 ".')
+    )
+    control = models.BooleanField(null=True, help_text=_("A planted case with a known answer. Empty: an ordinary one."))
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", help_text=_("Who started the run.")
     )

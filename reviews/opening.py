@@ -20,6 +20,7 @@ from orchestrator.pinned import definition_of
 from orchestrator.policies.money import digits_of, to_minor
 from orchestrator.statements import Slot, look_up
 
+from . import control as known_answers
 from . import policies
 from .models import Queue, Review, ReviewLevel, ReviewPolicy, band_of
 from .packet import Built, build_packet
@@ -47,13 +48,14 @@ def told(review: Review, kind: str, actor: Actor, **data: Any) -> Event:
 
 def open_review(*, task: Task, queue: Queue, built: Built, now: datetime) -> Review:
     """Opens the next round of a task in `queue`, with the packet as it was built."""
-    packet, reverses = built.packet, taking_back.case_reversed(task.run)
+    packet, reverses, control = built.packet, taking_back.case_reversed(task.run), task.run.control
     amount, due = packet["amount"], due_at(task.run, queue, now)
     review = Review(
         task=task,
         run=task.run,
         reverses_id=reverses,
-        barred=barred_from(reverses) if reverses else None,
+        barred=known_answers.barred(task.run) if control else barred_from(reverses) if reverses else None,
+        control=control,
         queue=queue,
         requester_id=task.run.started_by_id,
         workflow=packet["case"]["workflow"],

@@ -36,9 +36,9 @@ class Past:
 def similar(sight: Sight, review: Review) -> list[Past]:
     """The newest settled cases of this workflow with the same vendor or the same rules, those with both first; in the
     queues the person may see. One statement, along two indexes."""
-    settled = Review.objects.filter(settled_at__isnull=False, queue__in=sight.queues, workflow=review.workflow).exclude(
-        task_id=review.task_id
-    )
+    settled = Review.objects.filter(
+        control=None, settled_at__isnull=False, queue__in=sight.queues, workflow=review.workflow
+    ).exclude(task_id=review.task_id)
     settled = settled.exclude(status=Review.Status.RECALLED).order_by("-settled_at")
     vendors = settled.filter(vendor=review.vendor).values("pk")[:MOST] if review.vendor else Review.objects.none()
     rules = settled.filter(rules=review.rules).values("pk")[:MOST] if review.rules else Review.objects.none()

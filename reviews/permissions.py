@@ -25,7 +25,7 @@ from orchestrator.models import AgentAccount, Run, Task
 from orchestrator.permissions import granted, held_keys, holding_by_key, holds, is_agent
 from orchestrator.statements import Slot, look_up
 
-from . import policies, querysets
+from . import control, policies, querysets
 from .blind import hidden_rounds
 from .models import Approval, Queue, Review
 
@@ -49,6 +49,7 @@ def standing_in(rows: Sequence[Any], review: Review) -> policies.Standing:
         agent=person.agent,
         requester=review.run.started_by_id == person.pk,
         reversed=had_a_part(person, review),
+        knows=control.knows(person, review),
         sees=person.view_queue,
         decides=person.decide,
         reroutes=person.reroute,
@@ -184,3 +185,4 @@ def register() -> None:
     permissions.register_sight(Run, _runs_seen)
     permissions.register_queues(visible_queues)
     permissions.register_hidden(hidden_rounds)
+    permissions.register_withheld(control.withheld)

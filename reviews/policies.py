@@ -61,6 +61,7 @@ class Standing:
     agent: bool = False
     requester: bool = False
     reversed: bool = False  # gave, or asked for, the answer that this review is to reverse
+    knows: bool = False  # planted this case, or may know which answer is right
     sees: bool = False  # holds `view_queue` on the review's queue
     decides: bool = False  # holds `decide` on the review's queue
     reroutes: bool = False  # holds `reroute` on the review's queue
@@ -90,6 +91,8 @@ def refusal(standing: Standing, verdict: str, level: Level) -> tuple[str, str] |
         return "requester", _("Whoever asked for this may not decide it.")
     if standing.reversed:
         return "four_eyes", _("You had a part in the decision that is to be reversed; another person looks at it.")
+    if standing.knows:  # the rule's name is put on record where others read it: it gives nothing away
+        return "four_eyes", _("You may know the answer to this control case; another person gives it.")
     if verdict == REROUTE and not (standing.reroutes or standing.decides):
         return "queue", _("You may not send cases of this queue elsewhere.")
     if verdict != REROUTE and not standing.decides:

@@ -44,6 +44,10 @@ class ReviewQuerySet(models.QuerySet[Any]):
     def live(self) -> Self:
         return self.filter(status__in=self.model.LIVE)
 
+    def counted(self) -> Self:
+        """Those that figures are made of. A control case looks like any other until it is over."""
+        return self.filter(Q(control=None) | LISTED)
+
     def listed(self) -> Self:
         """The same, by the column the lists are indexed on."""
         return self.filter(LISTED)

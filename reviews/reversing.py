@@ -74,6 +74,8 @@ def _in_the_way(decision: Decision, review: Review) -> str:
         return gettext("This answer does not stand any more: the case is %(status)s.") % {
             "status": review.get_status_display()
         }
+    if review.control:
+        return gettext("This was a control case: nothing was done, so there is nothing to take back.")
     if review.undo_until is not None and database_now() < review.undo_until:
         return gettext("It can still be undone; whoever gave the answer takes it back.")
     if review.run.status in (Run.Status.CANCELLED, Run.Status.CANCELLING, Run.Status.FAILED):

@@ -16,7 +16,7 @@ from orchestrator.policies.evaluate import Evaluation
 from orchestrator.services import InputInvalid, validate_input
 from orchestrator.steps.base import Work
 
-from . import policies
+from . import control, policies
 from .errors import Conflict, Invalid
 from .judgements import judge, judge_as
 from .models import Queue, Review
@@ -44,6 +44,8 @@ def response(act: "Act", decision: Any, undo_until: datetime | None = None) -> d
 def approve(act: "Act") -> dict[str, Any]:
     """One signature. Corrections after somebody else has signed make everybody sign the corrected case."""
     case, proposals = act.corrected_case(), approvable(act)
+    if act.review.control:
+        return settle(act, policies.APPROVE, Review.Status.APPROVED, "review.approved")
     if act.changes and act.votes:
         return sign_again(act, case)
     review, votes = act.review, [*act.votes, act.vote]
@@ -164,7 +166,8 @@ def settle_approved(act: "Act", case: Case, proposals: Sequence[effects.Proposed
     asked = asks_more(act, case) if act.corrections else None
     final = asked is None and not act.built.early
     at_once = final and _is_at_once(act)
-    undo_until = close(act, decision, Review.Status.APPROVED, "review.approved", taken_up=at_once)
+    undo_until = undo_end(act)
+    close(act, decision, Review.Status.APPROVED, "review.approved", undo_until=undo_until, taken_up=at_once)
     if asked is not None:
         _store(act, decision, asked)
     if final:
@@ -240,9 +243,7 @@ def _store(act: "Act", decision: Decision, found: Evaluation) -> None:
 
 def reject(act: "Act") -> dict[str, Any]:
     """One rejection is enough."""
-    decision = record_decision(act, policies.REJECT)
-    undo_until = settle(act, decision, Review.Status.REJECTED, "review.rejected")
-    return response(act, decision.pk, undo_until)
+    return settle(act, policies.REJECT, Review.Status.REJECTED, "review.rejected")
 
 
 def reroute(act: "Act") -> dict[str, Any]:
@@ -305,9 +306,7 @@ def to_step(act: "Act", name: str) -> dict[str, Any]:
                 )
             ]
         )
-    decision = record_decision(act, policies.REROUTE)
-    undo_until = settle(act, decision, Review.Status.REROUTED, "review.rerouted")
-    return response(act, decision.pk, undo_until)
+    return settle(act, policies.REROUTE, Review.Status.REROUTED, "review.rerouted")
 
 
 def sent_after(run: Run) -> set[str]:
@@ -339,9 +338,7 @@ def to_workflow(act: "Act", name: str) -> dict[str, Any]:
         raise Invalid(
             [("target", gettext("target: workflow:%(name)s: %(problem)s") % {"name": name, "problem": problem})]
         )
-    decision = record_decision(act, policies.REROUTE)
-    undo_until = settle(act, decision, Review.Status.REROUTED, "review.rerouted")
-    return response(act, decision.pk, undo_until)
+    return settle(act, policies.REROUTE, Review.Status.REROUTED, "review.rerouted")
 
 
 def misfit_of(run: Run, name: str) -> str:
@@ -386,24 +383,31 @@ def answer_of(act: "Act", decision: Decision) -> dict[str, Any]:
     return {**decision.output, "decision": str(decision.pk), "by": act.user.pk, "corrections": act.corrections}
 
 
-def settle(act: "Act", decision: Decision, status: str, kind: str) -> datetime:
-    """The round has its answer; the waiting step goes on when the undo window ends."""
-    undo_until = close(act, decision, status, kind)
+def settle(act: "Act", verdict: str, status: str, kind: str) -> dict[str, Any]:
+    """The round has its answer; the waiting step goes on when the undo window ends. A control case is over with it."""
+    decision = record_decision(act, verdict)
+    if act.review.control:
+        close(act, decision, status, kind, undo_until=None)
+        feedback = control.answered(act, decision)
+        return response(act, decision.pk) | {"feedback": feedback}
+    undo_until = undo_end(act)
+    close(act, decision, status, kind, undo_until=undo_until)
     resume(act, undo_until)
-    return undo_until
+    return response(act, decision.pk, undo_until)
 
 
-def close(act: "Act", decision: Decision, status: str, kind: str, *, taken_up: bool = False) -> datetime:
-    """The round has its answer, which can be taken back until the time that is returned. `taken_up`: the step need not
-    look at it any more."""
-    review, undo_until, answer = act.review, undo_end(act), answer_of(act, decision)
+def close(
+    act: "Act", decision: Decision, status: str, kind: str, *, undo_until: datetime | None, taken_up: bool = False
+) -> None:
+    """The round has its answer, which can be taken back until then. `taken_up`: the step need not look at it any
+    more."""
+    review, answer = act.review, answer_of(act, decision)
     if taken_up:
         answer["taken_up"] = act.now.isoformat()
     if not move_reviews([review.pk], LIVE, status, settled_at=act.now, undo_until=undo_until, answer=answer):
         raise Conflict(gettext("Somebody else answered first; nothing was recorded."))
     review.status = status
     told(review, kind, act.actor, **act.said(), decision=str(decision.pk), undo_until=undo_until)
-    return undo_until
 
 
 def resume(act: "Act", undo_until: datetime) -> None:

@@ -14,7 +14,7 @@ from orchestrator.models import Decision, Effect
 
 from . import recalling
 from .claiming import current_account, locked, refusals_recorded
-from .errors import NotAllowed, TooLate
+from .errors import Conflict, NotAllowed, TooLate
 from .judgements import judge_as
 from .models import Approval, Draft, Queue, Recallable, Review
 from .opening import open_again, told
@@ -70,6 +70,8 @@ def _told_of(record: UUID, review: Review, now_open: Review) -> dict[str, Any]:
 
 def _undo(review_id: UUID, answered: str, actor: Any) -> dict[str, Any]:
     review, user, now = locked(review_id), current_account(actor), database_now()
+    if review.control and not review.is_live:
+        raise Conflict(gettext("This was a control case: nothing was done, so there is nothing to take back."))
     _permit(user, review.approvals.filter(reviewer=user).exists(), review.queue)
     since = (_last_signature if review.is_live else _settled)(review, answered, user, now)
     recall = judge_as(user, review, verdict="recall", output={"recalls": answered, "review": str(review.pk)}, at=now)

@@ -111,7 +111,8 @@ def act(request: Request) -> HttpResponse:
 
 
 def report(request: Request, wanted: Wanted, outcomes: Any, past: str, batch: UUID) -> HttpResponse:
-    """Back to the list where all went well; else a page that names each case that was refused."""
+    """Back to the list where all went well; else a page that names each case that was refused, and each that turned out
+    to have been a control case."""
     done = [outcome for outcome in outcomes if not outcome.refused]
     until = max((outcome.undo_until for outcome in done if outcome.undo_until), default=None)
     what = ngettext("%(n)s case %(past)s.", "%(n)s cases %(past)s.", len(done)) % {"n": len(done), "past": past}
@@ -120,9 +121,10 @@ def report(request: Request, wanted: Wanted, outcomes: Any, past: str, batch: UU
     elif done:
         messages.success(request, what)
     left = [outcome for outcome in outcomes if outcome.refused]
-    if not left:
+    told = [outcome for outcome in done if outcome.feedback]
+    if not left and not told:
         return toast.sent(request, redirect(queue_url(wanted)))
-    context = {"done": done, "left": left, "total": len(done) + len(left), "what": what, "wanted": wanted}
+    context = {"done": done, "left": left, "told": told, "total": len(outcomes), "what": what, "wanted": wanted}
     return toast.sent(request, render(request, "queue/bulk_done.html", context, status=200 if done else 409))
 
 

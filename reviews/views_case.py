@@ -27,6 +27,7 @@ from .around import look_around, neighbours
 from .case_page import CasePage
 from .choices import VERDICTS, choices_of
 from .errors import AlreadyDecided, Conflict, Invalid, Missing, NotAllowed, ReviewError, Stale, TooLate
+from .feedback import TOLD, Feedback
 from .forms import SnoozeForm, TextForm
 from .inbox import Sight, Wanted, newest_review, newest_round, reach_of
 from .models import Draft, Review
@@ -269,6 +270,10 @@ def described(difference: Any) -> list[dict[str, Any]]:
 def keep_toast(request: Request, review: Review, answer: Answer, result: dict[str, Any]) -> None:
     """What was recorded, for the next pages; with a time until which it may be taken back."""
     what = f"{review.number or review.title}: {VERDICTS[answer.verdict][3]}."
+    if "feedback" in result:
+        toast.leave(request, None)
+        messages.info(request, Feedback.of(result["feedback"]).html, extra_tags=TOLD)
+        return
     until = parse_datetime(result.get("undo_until") or "")
     if until and until > timezone.now():
         # Where others sign after it, or have the case now, there is nothing to reverse.

@@ -14,6 +14,7 @@ from reviews.errors import Conflict, ReviewError
 from reviews.models import Approval, Review
 
 from .cast import answer, cast, waiting_bill, work
+from .control import case_of, mailbox, planted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 5
@@ -120,3 +121,15 @@ def test_two_people_claiming_at_once_leave_one_holder():
             lambda review=review: services.claim(review_id=review.pk, actor=everybody.second),
         )
         assert sorted(isinstance(one, Conflict) for one in found) == [False, True], found
+
+
+def test_two_people_answering_a_control_case_at_once_make_one_answer():
+    everybody = cast()
+    box = mailbox()
+    for _ in range(ROUNDS):
+        review = planted(everybody, box)
+        found = at_once(decided(review, everybody.clerk), decided(review, everybody.second, "reject"))
+        assert sorted(isinstance(one, Conflict) for one in found) == [False, True], found
+        [told] = [one for one in found if isinstance(one, dict)]
+        vote = Approval.objects.get(review=review)
+        assert (case_of(review).approval, case_of(review).caught) == (vote, told["feedback"]["caught"])

@@ -34,7 +34,8 @@ from orchestrator.models import (
 )
 from reviews.models import ReasonCode, ReviewLevel, ReviewPolicy
 from tests.brackets import WORD, put_brackets, unmarked, words_of_data
-from tests.cast import answer, cast, group, waiting_bill, work
+from tests.cast import Cast, answer, cast, group, waiting_bill, work
+from tests.control import mailbox, planted
 from tests.desk import signed_in
 
 OURS = ("audit", "orchestrator", "reviews")
@@ -47,7 +48,7 @@ def bracketed(monkeypatch: pytest.MonkeyPatch) -> None:
     put_brackets(monkeypatch)
 
 
-def one_of_each(everybody: Any, root: Any) -> None:
+def one_of_each(everybody: Cast, root: Any) -> None:
     """A row of every model of ours that the admin shows."""
     answer(waiting_bill(everybody), everybody.clerk)
     review = waiting_bill(everybody)
@@ -66,6 +67,7 @@ def one_of_each(everybody: Any, root: Any) -> None:
     HookDelivery.objects.create(hook=hook, webhook_id="m", body={}, run=run)
     endpoint = WebhookEndpoint.objects.create(name="out", url="https://out.example/", proposed_by=everybody.manager)
     WebhookDelivery.objects.create(endpoint=endpoint, event=Event.objects.first().pk, kind="run.started", next_at=Now())
+    planted(everybody, mailbox())
     policy = ReviewPolicy.objects.first()
     ReviewLevel.objects.create(policy=policy, group=group("managers"))
     ReasonCode.objects.create(policy=policy, verdict="reject", code="copy", words="copy")

@@ -19,6 +19,7 @@ from .tables import COUNT, DAY, SHARE, SHARE_COLUMNS, SPAN, Column, Table, day, 
 
 NEWEST = 2_000  # cases that times are taken from
 NEWEST_RUNS = 10_000  # runs that are counted by workflow
+NO_CONTROL = Q(control=None) | Q(ended_at=None)  # until it is over it looks like any other
 FINAL = (Review.Status.APPROVED, Review.Status.REJECTED)
 
 
@@ -29,7 +30,7 @@ def tables(scope: Scope) -> list[Table]:
 
 def ended(scope: Scope) -> QuerySet[Review]:
     """Rounds that ended in the period."""
-    return scope.within(Review.objects.filter(ended_at__gte=scope.since))
+    return scope.within(Review.objects.counted().filter(ended_at__gte=scope.since))
 
 
 def waiting(scope: Scope) -> dict[int, int]:
@@ -44,7 +45,7 @@ def by_days(rows: QuerySet[Review], moment: str) -> dict[date, int]:
 
 def per_day(scope: Scope, now_waiting: int) -> Table:
     """How many waited at the end of a day is told backwards from those that wait now."""
-    came = by_days(scope.within(Review.objects.filter(opened_at__gte=scope.since)), "opened_at")
+    came = by_days(scope.within(Review.objects.counted().filter(opened_at__gte=scope.since)), "opened_at")
     left = by_days(ended(scope), "ended_at")
     last, rows = scope.until.date(), list[list[Any]]()
     while last >= scope.since.date():
@@ -129,7 +130,7 @@ def answers(scope: Scope) -> list[float]:
 
 def first_looks(scope: Scope) -> list[float]:
     """Seconds from opening until somebody first read the case."""
-    rows = scope.within(Review.objects.filter(opened_at__gte=scope.since)).order_by("-opened_at")
+    rows = scope.within(Review.objects.counted().filter(opened_at__gte=scope.since)).order_by("-opened_at")
     opened = {str(key): at for key, at in rows.values_list("pk", "opened_at")[:NEWEST]}
     views = Event.objects.filter(kind="review.viewed", subject_id__in=list(opened), actor_kind="person").order_by()
     looks = views.values_list("subject_id").annotate(first=Min("at"))
@@ -142,7 +143,7 @@ def by_workflow(scope: Scope) -> Table:
         WorkflowVersion.objects.filter(workflow__name__in=list(scope.workflows)).values_list("pk", "workflow__name")
     )
     asked = Exists(Review.objects.filter(run=OuterRef("pk")))
-    begun = Run.objects.filter(version__in=list(workflows), started_at__gte=scope.since)
+    begun = Run.objects.filter(NO_CONTROL, version__in=list(workflows), started_at__gte=scope.since)
     newest = begun.annotate(asked=asked).order_by("-started_at", "-id").values_list("version_id", "ended_at", "asked")
     counted: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for version, ended_at, stopped in newest[:NEWEST_RUNS]:

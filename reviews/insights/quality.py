@@ -16,7 +16,7 @@ from ..models import Approval, Measured, Review
 from ..packet import name_of
 from ..policies import APPROVE, SIGNED
 from ..questions import same
-from . import charts
+from . import charts, control
 from .flow import ended
 from .scope import Scope
 from .tables import COUNT, SHARE_COLUMNS, Column, Table, grouped, shares, whole
@@ -54,7 +54,7 @@ def tables(scope: Scope) -> list[Table]:
 
 def final(scope: Scope) -> QuerySet[Approval]:
     """The answers that settled a round in the period and stand."""
-    rounds = {"review__ended_at__gte": scope.since, "review__status__in": STANDS}
+    rounds = {"review__ended_at__gte": scope.since, "review__status__in": STANDS, "review__control": None}
     return Approval.objects.filter(**rounds, verdict__in=SIGNED, at=F("review__settled_at"))
 
 
@@ -121,6 +121,7 @@ def checks(scope: Scope, answers: Sequence[Answer]) -> Table:
         (_("Overturned by a second reviewer"), overturned, seconds),
         (_("Taken back while undo was open"), numbers["undone"], numbers["all"]),
         (_("Changed by people in the quality sample"), sum(a.outcome != AGREED for a in sampled), len(sampled)),
+        *control.checks(scope),
     ]
     title, rows = _("Checks on answers"), [[name, part, whole, *shares(part, whole)] for name, part, whole in lines]
     heads = [Column("check", _("Check")), Column("number", _("Number"), COUNT), Column("of", _("Of"), COUNT)]
@@ -151,6 +152,10 @@ def by_rule(scope: Scope) -> Table:
 
 
 def people(scope: Scope) -> list[Table]:
+    return [*by_person(scope), *control.people(scope)]
+
+
+def by_person(scope: Scope) -> list[Table]:
     """By person: the reader's own answers, and those of the queues they lead; by name, never by figure. None where
     there is nothing to show."""
     whose = Q(reviewer=scope.reader) | Q(review__queue__in=scope.led)

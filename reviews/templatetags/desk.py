@@ -1,6 +1,7 @@
 """What stands around every page: theme, keys, holds in force, how much waits, the last decision's undo."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from django.db.models.functions import JSONObject
 
 from orchestrator.models import Hold
 from reviews import counts, toast
+from reviews.feedback import TOLD
 from reviews.keys import translation
 from reviews.models import Preference
 from reviews.toast import Toast
@@ -78,6 +80,15 @@ def chrome(context: template.Context) -> Desk:
         holds=reader.holds,
         toast=toast.current(request),
     )
+
+
+@register.filter
+def apart(messages: Iterable[Any]) -> dict[str, list[Any]]:
+    """What control cases had to say stays until it is closed, and stands by itself."""
+    found: dict[str, list[Any]] = {"feedback": [], "plain": []}
+    for message in messages:
+        found["feedback" if TOLD in message.tags.split() else "plain"].append(message)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

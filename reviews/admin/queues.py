@@ -7,7 +7,7 @@ from django.contrib import admin
 from orchestrator.admin.granting import GrantingAdmin
 from orchestrator.admin.recorded import ReadOnlyAdmin, RecordedAdmin
 
-from .models import Approval, Queue, ReasonCode, Review, ReviewLevel, ReviewPolicy
+from ..models import Approval, Queue, ReasonCode, Review, ReviewLevel, ReviewPolicy
 
 
 class LevelInline(admin.TabularInline):
@@ -53,6 +53,7 @@ class ReviewAdmin(ReadOnlyAdmin):
     list_select_related = ["queue"]
     search_fields = ["number", "vendor", "title"]
     ordering = ["-opened_at"]
+    exclude = ["control", "barred"]  # who may not answer would tell which ones were planted
 
 
 @admin.register(Approval)

@@ -1,0 +1,5 @@
+"""The admin of reviews, by subject."""
+
+from . import control, queues
+
+__all__ = ["control", "queues"]
