@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-START_SECONDS = 30
+START_SECONDS = 120
 POLL_SECONDS = 0.02
 PR_SET_PDEATHSIG = 1
 
@@ -119,7 +119,7 @@ def private_redis() -> Iterator[str]:
 
 def answers_ping(port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
             connection.sendall(b"PING\r\n")
             return connection.recv(16).startswith(b"+PONG")
     except OSError:
@@ -129,7 +129,7 @@ def answers_ping(port: int) -> bool:
 def answers_http(port: int) -> bool:
     """Whether the product's web server does."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as response:
             return response.status == 200
     except OSError:
         return False

@@ -126,6 +126,6 @@ def test_a_lease_is_given_back_under_the_lock_of_its_run():
         engine.lock_runs([run.pk])
         sweeper = Thread(target=sweep)
         sweeper.start()
-        sweeper.join(10)
+        sweeper.join(60)
         assert found == [0]
     assert recovery.expire_leases() == 1

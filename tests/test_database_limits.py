@@ -88,7 +88,7 @@ def told_in(*command: str) -> str:
     """What a process of the product is told of its limits."""
     command = (sys.executable, *command)
     done = subprocess.run(
-        command, cwd=PROJECT_DIR, env=process_environment(), capture_output=True, text=True, timeout=60
+        command, cwd=PROJECT_DIR, env=process_environment(), capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

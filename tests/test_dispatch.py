@@ -61,14 +61,14 @@ def lingers(broker: redis.Redis, seconds: float = 5) -> tuple[threading.Thread, 
 def test_a_worker_that_lingers_is_woken_without_a_message(broker):
     waiting, heard = lingers(broker)
     dispatch.wake()
-    waiting.join(5)
+    waiting.join(60)
     assert (heard, broker.llen("engine")) == ([True], 0)
 
 
 def test_slow_work_is_not_what_a_lingering_worker_waits_for(broker):
     waiting, heard = lingers(broker, seconds=0.2)
     dispatch.wake("ocr")
-    waiting.join(5)
+    waiting.join(60)
     assert (heard, broker.llen("ocr")) == ([False], 1)
 
 
@@ -78,7 +78,7 @@ def test_who_uses_another_database_of_the_same_redis_is_not_rung_for(broker):
     waiting, heard = lingers(broker, seconds=0.2)
     assert dispatch.bell_of(elsewhere) != dispatch.bell_of(broker)
     assert elsewhere.publish(dispatch.bell_of(elsewhere), "") == 0
-    waiting.join(5)
+    waiting.join(60)
     assert heard == [False]
 
 
@@ -86,7 +86,7 @@ def test_one_worker_lingers(broker):
     waiting, _ = lingers(broker)
     assert dispatch.linger(5, lambda: False) is False
     dispatch.wake()
-    waiting.join(5)
+    waiting.join(60)
 
 
 def test_who_has_stopped_lingering_is_sent_a_message(broker):

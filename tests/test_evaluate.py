@@ -2,9 +2,11 @@
 
 import io
 import json
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -14,7 +16,8 @@ from django.db import connection
 
 from audit.models import Event
 from orchestrator.evaluation.scoring import judge_fields, result_of
-from orchestrator.evaluation.truth import flat, same
+from orchestrator.evaluation.truth import flat, read_truth, same
+from orchestrator.evaluation.world import Worlds
 from orchestrator.models import DataSource, Document, Run, Workflow
 from reviews.demo.invoices import Invoice, Line, Party, as_ubl
 from tests.data_sets import DATA
@@ -28,6 +31,22 @@ INVOICE = Invoice("R-1", SELLER, BUYER, date(2026, 3, 1), date(2026, 3, 31), (LI
 TRUE = {"invoice_number": "R-1", "issue_date": "2026-03-01", "payable": "59.5", "document_type": "invoice"}
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.alike]  # its worlds are SQLite's wherever it runs
+
+
+@pytest.fixture(scope="session")
+def template(django_db_blocker: Any) -> Iterator[Path]:
+    """What worlds are copied from, made once for all tests: it takes longer than most of them."""
+    with django_db_blocker.unblock(), Worlds() as made:
+        yield made.template
+
+
+@pytest.fixture(autouse=True)
+def made_before(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def enter(worlds: Worlds) -> Worlds:
+        worlds._folder, worlds.template = TemporaryDirectory(prefix="countersign-evaluate-"), template
+        return worlds
+
+    monkeypatch.setattr(Worlds, "__enter__", enter)
 
 
 def data_set(folder: Path, *rows: dict[str, Any]) -> Path:
@@ -130,7 +149,10 @@ def test_the_second_of_two_receipts_is_judged_after_the_first_was_played(tmp_pat
     assert {line["route"] for line in lines} == {"human"}
 
 
-def test_nothing_of_this_installation_is_read_or_left(tmp_path: Path, settings: Any) -> None:
+def test_nothing_of_this_installation_is_read_or_left(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # this world is made from nothing
     settings.DOCUMENT_DIR = tmp_path / "ours"
     before = (Event.objects.count(), get_user_model().objects.count())
     evaluate(data_set(tmp_path, reading("good")))
@@ -222,11 +244,17 @@ def test_the_public_data_comes_out_right(name: str, task: str, limit: str) -> No
 
 
 @pytest.mark.slow
-def test_the_public_pairs_of_receipts_come_out_right() -> None:
+def test_the_public_pairs_of_receipts_come_out_right_and_are_told_apart(tmp_path: Path) -> None:
     if not (DATA / "receipts_scan").exists():
         pytest.skip(f"{DATA / 'receipts_scan'} is absent: set COUNTERSIGN_DATA")
-    found = evaluate(DATA / "receipts_scan", "--task", "detect_duplicate")
+    output = tmp_path / "lines.jsonl"
+    found = evaluate(DATA / "receipts_scan", "--task", "detect_duplicate", "--output", str(output))
     assert found["right"] == found["cases"] == 7
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    told = {line["id"]: "duplicate_receipt" in [one["kind"] for one in line["discrepancies"]] for line in lines}
+    assert told == {
+        row.id: row.truth["duplicate"] for row in read_truth(DATA / "receipts_scan") if row.task == "detect_duplicate"
+    }
 
 
 def test_no_instruction_in_an_invoice_changes_a_field_or_a_route() -> None:

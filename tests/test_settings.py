@@ -35,7 +35,7 @@ def documented() -> list[str]:
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("PATH", "VAR_DIR")}
     command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=PROJECT_DIR, env=kept | environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=PROJECT_DIR, env=kept | environment, capture_output=True, text=True, timeout=300)
 
 
 def test_every_setting_that_is_read_is_listed_in_the_readme() -> None:

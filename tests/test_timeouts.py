@@ -47,7 +47,7 @@ def stuck(monkeypatch) -> Iterator[engine_agents.Stuck]:
     yield found
     found.let_go.set()
     for thread in set(threading.enumerate()) - threads:
-        thread.join(0 if thread.name == "timeouts" else 20)
+        thread.join(0 if thread.name == "timeouts" else 60)
 
 
 def start(actor, source: str, **given) -> Run:
@@ -65,7 +65,7 @@ def in_a_worker() -> threading.Thread:
     return worker
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 15) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it never came"
@@ -75,7 +75,7 @@ def eventually(holds: Callable[[], bool], seconds: float = 15) -> None:
 def test_a_try_that_does_not_come_back_has_failed_and_the_next_one_finishes_the_run(actor, stuck):
     run = start(actor, HANGS)
     worker = in_a_worker()
-    assert stuck.here.acquire(timeout=10)
+    assert stuck.here.acquire(timeout=60)
     eventually(lambda: Task.objects.filter(status="retry_wait").exists())
     task = Task.objects.get()
     assert (task.error, task.attempts, task.lease_until) == (REASON, 1, None)
@@ -84,7 +84,7 @@ def test_a_try_that_does_not_come_back_has_failed_and_the_next_one_finishes_the_
     run.refresh_from_db()
     assert run.status == "succeeded"
     stuck.let_go.set()
-    worker.join(10)
+    worker.join(60)
     kinds = [kind for kind in Event.objects.oldest_first().values_list("kind", flat=True) if kind.startswith("task.")]
     assert kinds == ["task.retried", "task.succeeded", "task.result_dropped"]
     assert run.decisions.get().output == {"n": 2, "ok": True}
@@ -103,14 +103,14 @@ def replaced(monkeypatch) -> Iterator[threading.Event]:
 def test_a_process_whose_thread_is_lost_for_good_is_replaced(actor, stuck, replaced):
     start(actor, HANGS)
     in_a_worker()
-    assert replaced.wait(15)
+    assert replaced.wait(60)
     eventually(lambda: Task.objects.filter(status="retry_wait").exists())
 
 
 def test_a_process_whose_functions_come_back_stays(actor, stuck, replaced):
     start(actor, HANGS, works_at=1)
     worker = in_a_worker()
-    worker.join(10)
+    worker.join(60)
     assert not replaced.wait(0.3)
 
 
@@ -130,7 +130,7 @@ def test_after_the_last_try_an_operator_is_told_why(actor, stuck):
     start(actor, HANGS, works_at=9)
     for _ in range(2):
         in_a_worker()
-        assert stuck.here.acquire(timeout=10)
+        assert stuck.here.acquire(timeout=60)
         eventually(lambda: not Task.objects.filter(status="running").exists())
     assert Task.objects.get().status == "incident"
     incident = Incident.objects.get()
@@ -150,7 +150,7 @@ def test_an_agent_that_says_what_it_uses_is_stopped_by_itself(actor, monkeypatch
     monkeypatch.setattr(timeouts, "GRACE", 30)
     start(actor, HANGS.replace("test.hangs", "test.spends_on"))
     worker = in_a_worker()
-    worker.join(10)
+    worker.join(60)
     assert not worker.is_alive()
     assert (Task.objects.get().error, Task.objects.get().status) == (REASON, "retry_wait")
 
@@ -161,10 +161,10 @@ def test_a_list_that_takes_too_long_ends_at_its_next_item(actor, stuck, monkeypa
     source = source.replace("agent: test.hangs", "for_each: input.items, agent: test.hangs")
     start(actor, source, works_at=9, items=[1, 2, 3])
     worker = in_a_worker()
-    assert stuck.here.acquire(timeout=10)
+    assert stuck.here.acquire(timeout=60)
     time.sleep(1.05)  # the time is what this is about
     stuck.let_go.set()
-    worker.join(10)
+    worker.join(60)
     assert Task.objects.get().error == REASON
     assert not stuck.here.acquire(blocking=False), "another item was begun"
 
@@ -233,7 +233,7 @@ def test_an_effect_whose_connector_does_not_come_back_is_sent_again_and_booked_o
     assert journey.effects.get(step="room").state == Effect.State.IN_FLIGHT
     work()
     stuck.let_go.set()
-    worker.join(10)
+    worker.join(60)
     assert outside.kinds()[:2] == ["test.reserve", "test.book"]
     assert journey.effects.get(step="room").state == Effect.State.CONFIRMED
     assert Event.objects.filter(kind="effect.late_result").exists()

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.cast import Cast, cast
 from tests.desk import signed_in
 
+expect.set_options(timeout=20_000)  # what is right comes at once, and on a busy machine in the end
 SignIn = Callable[..., Page]
 # What a browser says of a refusal, and of a connection that a test has cut, also in the middle of an answer.
 EXPECTED = (
@@ -67,7 +68,7 @@ class WatchedServer(ThreadedWSGIServer):
         host, port = self.server_address[:2]
         urllib.request.urlopen(f"http://{host}:{port}/healthz").close()  # whoever came before has been let in
         with self.changed:
-            assert self.changed.wait_for(lambda: not self.open, 30), f"{self.open} connections are still open"
+            assert self.changed.wait_for(lambda: not self.open, 60), f"{self.open} connections are still open"
             failures, self.failures = self.failures, []
         return failures
 
@@ -103,7 +104,7 @@ def sign_in(site: str, browser: Browser, browser_context_args: dict[str, Any]) -
         contexts.append(context := browser.new_context(**options))
         enter(context, name, options["base_url"])
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.on("console", noted)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto("/queue/")

@@ -176,7 +176,7 @@ def test_u20_what_was_slipped_into_a_page_is_blocked_and_told(
     page.goto(f"{site}/queue/")
     page.evaluate(SLIPPED_IN)
     blocked = ("script-src-elem", "script-src-attr", "base-uri", "img-src", "form-action", "connect-src")
-    wait_for(lambda: all(f"{part!r} has blocked" in caplog.text for part in blocked), 10, "not all of it was told")
+    wait_for(lambda: all(f"{part!r} has blocked" in caplog.text for part in blocked), 60, "not all of it was told")
     assert page.evaluate("[typeof ran, document.baseURI]") == ["undefined", f"{site}/queue/"]
 
 
