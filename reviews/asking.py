@@ -13,10 +13,11 @@ from audit.ids import uuid7
 from audit.log import database_now, person
 from audit.models import Event
 from orchestrator import permissions
+from orchestrator.models import Decision
 
-from . import recalling
 from .claiming import current_account, hand_to, locked, move_up, refusals_recorded
 from .errors import Conflict, Invalid, Missing, NotAllowed
+from .keeping import keep, state_of
 from .models import Approval, Recallable, Review, band_of
 from .notices import notify
 from .opening import told
@@ -30,11 +31,8 @@ ANSWER = "answer"
 FIRST = timedelta(days=1)  # so long whoever asked comes first; then the whole team
 
 
-def still_open(act: "Act", told_of: Event, before: Mapping[str, Any]) -> dict[str, Any]:
-    """Corrections are a record of their own, which stays: what carried some is not taken back."""
-    until = None
-    if not act.changes:
-        until = recalling.keep(act.review, act.user, told_of, before, undo_end(act), pk=act.vote.pk)
+def still_open(act: "Act", told_of: Event, before: Mapping[str, Any], corrected: Decision | None) -> dict[str, Any]:
+    until = keep(act.review, act.user, told_of, before, undo_end(act), corrected=corrected, pk=act.vote.pk)
     return {
         "decision": str(act.vote.pk),
         "review_status": str(Review.Status(Review.objects.values_list("status", flat=True).get(pk=act.review.pk))),
@@ -60,11 +58,13 @@ def named_person(target: str) -> Any:
     return found
 
 
-def carry_corrections(act: "Act") -> None:
+def carry_corrections(act: "Act") -> Decision | None:
     """What was corrected holds from now on: the question, hand-over or step up is about the corrected case."""
-    if act.changes:
-        _, act.review = corrected_round(act, act.corrected_case(), "decision.recorded")
-        act.vote.review, act.vote.round, act.vote.level = act.review, act.review.round, act.review.level
+    if not act.changes:
+        return None
+    decision, act.review, _ = corrected_round(act, act.corrected_case(), "decision.recorded")
+    act.vote.review, act.vote.round, act.vote.level = act.review, act.review.round, act.review.level
+    return decision
 
 
 def bounded(act: "Act") -> None:
@@ -92,12 +92,11 @@ def ask(act: "Act") -> dict[str, Any]:
     if not act.answer.comment.strip():
         raise Invalid([("comment", Missing(gettext("comment: is missing; write the question")))])
     bounded(act)
-    carry_corrections(act)
-    before = recalling.state_of(act.review)
+    before, corrected = state_of(act.review), carry_corrections(act)
     move_reviews([act.review.pk], LIVE, Review.Status.OPEN, asked=asked)
     event = told(act.review, "review.asked", act.actor, **act.said(), to=str(asked.pk))
     notify(asked, "review.asked", act.review.task, act.user, mail_from=undo_end(act))
-    return still_open(act, event, before)
+    return still_open(act, event, before, corrected)
 
 
 def delegate(act: "Act") -> dict[str, Any]:
@@ -106,14 +105,13 @@ def delegate(act: "Act") -> dict[str, Any]:
     if to.pk == act.user.pk or act.review.delegated_to_id == act.user.pk:
         raise Invalid([("target", gettext("target: a case is handed over once, and to somebody else"))])
     bounded(act)
-    carry_corrections(act)
-    before = recalling.state_of(act.review)
+    before, corrected = state_of(act.review), carry_corrections(act)
     until = act.now + timedelta(hours=act.answer.hours) if act.answer.hours else None
     hand_to(act.review, to, until)
     ends = {"until": until} if until else {}
     event = told(act.review, "review.delegated", act.actor, **act.said(), to=str(to.pk), **ends)
     notify(to, "review.delegated", act.review.task, act.user, mail_from=undo_end(act))
-    return still_open(act, event, before)
+    return still_open(act, event, before, corrected)
 
 
 def escalate(act: "Act") -> dict[str, Any]:
@@ -127,10 +125,10 @@ def escalate(act: "Act") -> dict[str, Any]:
                 )
             ]
         )
-    carry_corrections(act)
-    before = recalling.state_of(act.review)
+    before, corrected = state_of(act.review), carry_corrections(act)
     move_up(act.review, act.now)
-    return still_open(act, told(act.review, "review.escalated", act.actor, **act.said()), before)
+    event = told(act.review, "review.escalated", act.actor, **act.said())
+    return still_open(act, event, before, corrected)
 
 
 def answer(*, review_id: UUID, actor: Any, text: str) -> Approval:

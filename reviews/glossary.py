@@ -46,6 +46,7 @@ FIELDS: Names = {
     "claimed_until": _("claimed until"),
     "code": _("code"),
     "comment": _("comment"),
+    "corrected": _("corrected"),
     "delegated_to": _("handed over to"),
     "delegated_until": _("handed over until"),
     "density": _("density"),

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import uuid7
-from orchestrator.models import Run, Task
+from orchestrator.models import Decision, Run, Task
 
 from .models_control import ControlCase as ControlCase
 from .querysets import LISTED, ReviewQuerySet
@@ -370,7 +370,10 @@ class Recallable(models.Model):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     nonce = models.CharField(max_length=80, null=True, unique=True, help_text=_("Of an act that is no answer."))
     event = models.UUIDField(help_text=_("The act in the trail: nothing else may have happened to the round since."))
-    before = models.JSONField(help_text=_("The fields of recalling.STATE as they were."))
+    before = models.JSONField(help_text=_("The fields of keeping.STATE as they were."))
+    corrected = models.ForeignKey(
+        Decision, models.PROTECT, null=True, related_name="+", help_text=_("What was put right with it.")
+    )
     until = models.DateTimeField(help_text=_("Until then it may be taken back."))
     recalled_at = models.DateTimeField(null=True)
 

@@ -4,7 +4,6 @@ The case stands again as it did before, as long as nothing else has happened to 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db.models import ForeignKey
 from django.utils.translation import gettext
@@ -14,22 +13,14 @@ from audit.models import Event
 
 from . import blind, notices
 from .errors import TooLate
-from .models import Recallable, Review, band_of
-from .opening import end_round, told
+from .judgements import judge_as
+from .keeping import STATE
+from .models import Queue, Recallable, Review, band_of
+from .opening import end_round, open_again, told
 from .transitions import LIVE, move_reviews
 
-# What such an act may change; its status besides.
-STATE = (
-    "queue",
-    "asked",
-    "delegated_to",
-    "delegated_until",
-    "due_at",
-    "snoozed_until",
-    "snoozed_by",
-    "snooze_moved_due",
-)
 IDLE = (  # what people do with a case that leaves it as it is
+    "review.opened",
     "review.viewed",
     "review.loaded_ahead",
     "review.commented",
@@ -40,31 +31,8 @@ IDLE = (  # what people do with a case that leaves it as it is
 HEARD = {"review.asked": "asked", "review.delegated": "delegated_to"}  # who was told of it
 
 
-def state_of(review: Review) -> dict[str, Any]:
-    """How the case stands, for JSON. A claim ends with the act and is not given back: whoever goes on claims anew."""
-    kept = str(review.status) if review.status == Review.Status.ESCALATED else str(Review.Status.OPEN)
-    return {"status": kept, **{name: _plain(review, name) for name in STATE}}
-
-
-def _plain(review: Review, name: str) -> Any:
-    value = getattr(review, Review._meta.get_field(name).attname)  # type: ignore[union-attr]
-    value = value.isoformat() if isinstance(value, datetime) else value
-    return str(value) if isinstance(value, UUID) else value
-
-
-def keep(
-    review: Review, user: Any, told_of: Event, before: Mapping[str, Any], until: datetime, **named: Any
-) -> datetime | None:
-    """What is needed to take the act back; until when it can be, None where it never can. `named`: `pk`, of an answer,
-    or `nonce`."""
-    if until <= told_of.at:
-        return None
-    Recallable.objects.create(review=review, person=user, event=told_of.pk, before=before, until=until, **named)
-    return until
-
-
-def take_back(kept: Recallable, review: Review, user: Any, now: datetime) -> datetime:
-    """Under the run's lock; TooLate where it cannot be. Returns when the act was."""
+def take_back(kept: Recallable, review: Review, user: Any, now: datetime) -> tuple[datetime, Review]:
+    """Under the run's lock; TooLate where it cannot be. Returns when the act was, and the round that is open now."""
     own = Event.objects.get(pk=kept.event)
     if kept.recalled_at is not None:
         raise TooLate(gettext("It was taken back already."))
@@ -72,12 +40,29 @@ def take_back(kept: Recallable, review: Review, user: Any, now: datetime) -> dat
         raise TooLate
     untouched(review, own, user)
     heard = getattr(review, HEARD[own.kind]) if own.kind in HEARD else None
-    _restore(review, kept.before, now)
     Recallable.objects.filter(pk=kept.pk).update(recalled_at=now)
-    told(review, "review.recalled", person(user), recalls=str(kept.pk))
+    if kept.corrected_id is None:
+        standing = review
+        told(review, "review.recalled", person(user), recalls=str(kept.pk))
+    else:
+        standing = _as_it_was(kept, review, user, now)
+    _restore(standing, kept.before, now)
     if heard is not None:
         notices.take_back(heard, own, review.task, user)
-    return own.at
+    return own.at, standing
+
+
+def _as_it_was(kept: Recallable, review: Review, user: Any, now: datetime) -> Review:
+    """What was put right with the act no longer holds: the round about the corrected case is over, and one about the
+    case before it opens. Signatures that the corrections had ended are not given again."""
+    output = {"recalls": str(kept.corrected_id), "review": str(review.pk)}
+    recall = judge_as(user, review, verdict="recall", output=output, at=now)
+    if not move_reviews([review.pk], LIVE, Review.Status.STALE):
+        raise TooLate(gettext("Somebody else was first."))
+    review.status = Review.Status.STALE
+    told(review, "review.recalled", person(user), recalls=str(kept.pk), decision=str(recall.pk))
+    queue = Queue.objects.select_related("policy").get(pk=kept.before["queue"])
+    return open_again(review, now=now, queue=queue)
 
 
 def _restore(review: Review, before: Mapping[str, Any], now: datetime) -> None:

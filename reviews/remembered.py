@@ -58,19 +58,21 @@ def current_decisions(rows: Sequence[Decision]) -> list[Decision]:
     """The newest decision of each kind of actor for every step that is done: what a step that runs again had said
     before no longer counts. For a review step, the policies' look at the values people corrected."""
     recalled = {row.output.get("recalls") for row in rows if row.verdict == "recall"}
-    newest = {
-        (row.step, row.actor_kind): row for row in rows if row.verdict != "recall" and str(row.pk) not in recalled
-    }
+    standing = [row for row in rows if row.verdict != "recall" and recalled.isdisjoint((str(row.pk), _after(row)))]
+    newest = {(row.step, row.actor_kind): row for row in standing}
     return [row for row in newest.values() if _is_current(row, newest)]
+
+
+def _after(row: Decision) -> str:
+    """The answer whose corrections were looked at."""
+    return row.output.get("after") or ""
 
 
 def _is_current(row: Decision, newest: Mapping[tuple[str, str], Decision]) -> bool:
     if row.task.kind != "review":
         return row.task.status in Task.DONE
     answer = newest.get((row.step, Decision.ActorKind.PERSON))
-    return (
-        row.actor_kind == Decision.ActorKind.POLICY and answer is not None and row.output.get("after") == str(answer.pk)
-    )
+    return row.actor_kind == Decision.ActorKind.POLICY and answer is not None and _after(row) == str(answer.pk)
 
 
 def reasons_of(decision: Decision, rules: Mapping[str, Rule]) -> list[Reason]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext
 
+from audit.models import Event
 from orchestrator import dispatch, effects, engine
 from orchestrator.case import Case
 from orchestrator.models import Decision, Effect, Run, Workflow
@@ -19,6 +20,7 @@ from orchestrator.steps.base import Work
 from . import control, policies
 from .errors import Conflict, Invalid
 from .judgements import judge, judge_as
+from .keeping import keep, state_of
 from .models import Queue, Review
 from .opening import end_round, levels_of, open_again, told
 from .packet import build_packet
@@ -147,17 +149,19 @@ def undo_until(review: Review, liked: int | None, now: datetime) -> datetime:
 
 def sign_again(act: "Act", case: Case) -> dict[str, Any]:
     """The values others signed are not the values now: everybody looks at the corrected case."""
-    decision, _ = corrected_round(act, case, "review.signed")
-    return response(act, decision.pk)
+    before = state_of(act.review)
+    decision, again, event = corrected_round(act, case, "review.signed")
+    until = keep(again, act.user, event, before, undo_end(act), corrected=decision, pk=decision.pk)
+    return response(act, decision.pk, until)
 
 
-def corrected_round(act: "Act", case: Case, kind: str) -> tuple[Decision, Review]:
+def corrected_round(act: "Act", case: Case, kind: str) -> tuple[Decision, Review, Event]:
     """The corrections are recorded, and a new round begins with them, in which nobody has signed yet."""
     decision = record_decision(act, "correct")
-    told(act.review, kind, act.actor, **act.said(), decision=str(decision.pk))
+    event = told(act.review, kind, act.actor, **act.said(), decision=str(decision.pk))
     look_again(act, decision, case)
     end_round(act.review, Review.Status.STALE, "review.made_stale", actor=act.actor, paths=sorted(act.corrections))
-    return decision, open_again(act.review, now=act.now)
+    return decision, open_again(act.review, now=act.now), event
 
 
 def settle_approved(act: "Act", case: Case, proposals: Sequence[effects.Proposed]) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from django.utils.translation import gettext
 from audit.log import database_now, person
 from audit.models import Event
 
-from . import policies, recalling
+from . import policies
 from .claiming import current_account, held_by_other, locked, permit, refusals_recorded, wake_up
 from .errors import Conflict, Invalid, NonceTaken
+from .keeping import keep, state_of
 from .models import Preference, Recallable, Review, band_of
 from .opening import reload, told
 from .permissions import allowed
@@ -44,10 +45,10 @@ def snooze(*, review_id: UUID, actor: User, until: datetime, nonce: str = "") ->
                 "days": LONGEST.days,
             }
             raise Invalid([("until", words)])
-        before = recalling.state_of(review)
+        before = state_of(review)
         wake_up(review, now)
         event = _put_aside(review, user, until, now)
-        recalling.keep(review, user, event, before, _undo_until(review, user, now), nonce=nonce or None)
+        keep(review, user, event, before, _undo_until(review, user, now), nonce=nonce or None)
         return reload(review.pk, review.run)
 
 

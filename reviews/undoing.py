@@ -27,7 +27,7 @@ SETTLED = (Review.Status.APPROVED, Review.Status.REJECTED, Review.Status.REROUTE
 def undo(*, decision_id: UUID, actor: Any) -> dict[str, Any]:
     """Takes an answer back: its effects are void, the round is over and a new one opens with the case as it was, in
     which nobody has signed. An answer that others have yet to sign as well is named by its own id. So is what left the
-    case open: there the round goes on, as it stood before.
+    case open: there the round goes on, as it stood before; where it carried corrections, in a new round without them.
     {"decision", "review_status", "run_status", "review"}. NotAllowed for others than those who signed it; TooLate after
     the window, once somebody has signed or changed anything after it, or once a worker has taken it up."""
     review_id = round_of(decision_id)
@@ -54,9 +54,9 @@ def _recall(kept: Recallable, actor: Any) -> dict[str, Any]:
     review, user, now = locked(kept.review_id), current_account(actor), database_now()
     kept.refresh_from_db()
     _permit(user, kept.person_id == user.pk, Queue.objects.get(pk=kept.before["queue"]))
-    since = recalling.take_back(kept, review, user, now)
+    since, standing = recalling.take_back(kept, review, user, now)
     Draft.objects.filter(task=review.task_id, user=user, recorded_at__gte=since).update(recorded_at=None)
-    return _told_of(kept.pk, review, review)
+    return _told_of(kept.pk, review, standing)
 
 
 def _told_of(record: UUID, review: Review, now_open: Review) -> dict[str, Any]:

@@ -7,12 +7,13 @@ import pytest
 from django.urls import reverse
 
 from audit.log import database_now
+from orchestrator.case import load_cases
 from reviews import services as reviews
 from reviews.errors import NotAllowed, TooLate
 from reviews.models import Approval, Notice, Recallable, Review
 
 from .cast import answer, cast, kinds_since, mark, open_review_of, waiting_bill, work
-from .desk import case_url, signed_in, text_of
+from .desk import case_url, decide, signed_in, text_of
 from .test_pages_queue_lists import do
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +23,7 @@ ACTS = {
     "delegate": {"person": "second"},
     "snooze": {"until": "hour"},
 }
+PRICE, LESS = {"/read/invoice/lines/0/unit_price": "90.00"}, {"/read/invoice/payable": "900.00"}
 
 
 @pytest.fixture
@@ -33,6 +35,11 @@ def stands(review):
     """How the case of this round stands, whatever round it is in now."""
     now = Review.objects.live().get(task=review.task_id)
     return now.queue, now.status, now.asked, now.delegated_to, now.snoozed_until, now.due_at.replace(microsecond=0)
+
+
+def corrections(review):
+    """What of the run's case is corrected."""
+    return load_cases({review.run_id: review.run.input})[review.run_id].corrections
 
 
 def undo_shown(client):
@@ -163,11 +170,83 @@ def test_a_question_that_was_taken_back_is_told_as_that_and_not_counted_among_th
     assert Approval.objects.filter(verdict="ask").count() == 2
 
 
-def test_what_carried_corrections_is_not_taken_back(everybody):
-    review = waiting_bill(everybody)
-    given = {"/read/invoice/lines/0/unit_price": "90.00"}
-    told = answer(review, everybody.clerk, "delegate", target="user:second", corrections=given)
-    assert told["undo_until"] is None
+@pytest.mark.parametrize(
+    ("act", "given"),
+    [
+        ("ask", {"target": "user:requester", "comment": "Which order?"}),
+        ("delegate", {"target": "user:second"}),
+        ("escalate", {}),
+    ],
+)
+def test_what_carried_corrections_is_taken_back_with_them(everybody, act, given):
+    review = waiting_bill(everybody, differences=1)
+    before = stands(review)
+    told = answer(review, everybody.clerk, act, corrections=LESS, **given)
+    assert told["undo_until"]
+    corrected = open_review_of(review.run)
+    assert corrections(review) == LESS
+    assert stands(review)[:4] != before[:4]
+    past = mark()
+    back = reviews.undo(decision_id=told["decision"], actor=everybody.clerk)
+    again = open_review_of(review.run)
+    assert back["review"] == str(again.pk) != str(corrected.pk)
+    assert stands(review) == before
+    assert (again.round, corrections(review)) == (corrected.round + 1, {})
+    assert (corrected.amount, again.amount) == ("900.00 EUR", review.amount)
+    assert kinds_since(past) == ["review.recalled", "review.opened"]
+    recall = review.run.decisions.get(verdict="recall")
+    assert recall.output["recalls"] == str(review.run.decisions.get(verdict="correct").pk)
+    with pytest.raises(TooLate, match="taken back already"):
+        reviews.undo(decision_id=told["decision"], actor=everybody.clerk)
+    answer(again, everybody.second, "reject")
+
+
+def test_the_corrections_of_an_act_that_was_taken_back_are_in_the_form_again(everybody):
+    review, client = waiting_bill(everybody, differences=1), signed_in(everybody.clerk)
+    filled = {"target:delegate": "user:second", "pick:d1": "other", "other:d1": "95.00"}
+    client.post(case_url(review, "draft"), {"verdict": "delegate", **filled})
+    assert decide(client, review, "delegate", **filled).status_code == 302
+    assert corrections(review)
+    [undo] = re.findall(r'action="(/decisions/[^"]+/undo/)"', text_of(client.get("/queue/")))
+    client.post(undo)
+    page = text_of(client.get(case_url(review)))
+    assert re.search('name="other:d1" [^>]*value="95.00"', page)
+    assert not corrections(review)
+
+
+def test_a_signature_that_made_all_sign_again_is_taken_back_with_its_corrections(everybody):
+    type(everybody.policy).objects.update(quorum=2)
+    review = waiting_bill(everybody, differences=1)
+    answer(review, everybody.second)
+    told = answer(open_review_of(review.run), everybody.clerk, corrections=PRICE)
+    assert corrections(review) == PRICE
+    reviews.undo(decision_id=told["decision"], actor=everybody.clerk)
+    again = open_review_of(review.run)
+    assert (corrections(review), again.approvals.count(), again.queue) == ({}, 0, everybody.clerks)
+
+
+def test_corrections_made_before_stay_and_so_does_what_they_called_for(everybody):
+    review = waiting_bill(everybody, differences=1)
+    answer(review, everybody.clerk, "delegate", target="user:second", corrections={"/read/invoice/payable": "30000.00"})
+    asked = [reason["rule"] for reason in open_review_of(review.run).reasons]
+    assert "over-20-000" in asked
+    second = open_review_of(review.run)
+    more = {"/read/invoice/payable": "60000.00"}
+    told = answer(second, everybody.second, "ask", target="user:requester", comment="?", corrections=more)
+    assert "over-50-000" in [reason["rule"] for reason in open_review_of(review.run).reasons]
+    reviews.undo(decision_id=told["decision"], actor=everybody.second)
+    again = open_review_of(review.run)
+    assert corrections(review) == {"/read/invoice/payable": "30000.00"}
+    assert [reason["rule"] for reason in again.reasons] == asked
+
+
+def test_an_act_whose_corrected_case_somebody_has_begun_with_is_not_taken_back(everybody):
+    review = waiting_bill(everybody, differences=1)
+    told = answer(review, everybody.clerk, "delegate", target="user:second", corrections=PRICE)
+    reviews.claim(review_id=open_review_of(review.run).pk, actor=everybody.second)
+    with pytest.raises(TooLate, match="Since then: Review claimed"):
+        reviews.undo(decision_id=told["decision"], actor=everybody.clerk)
+    assert corrections(review) == PRICE
 
 
 def test_a_single_case_put_aside_is_taken_back_like_any_answer(everybody):
