@@ -1,12 +1,14 @@
 """Forms of the engine's pages. A start form is made from the workflow's input schema."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.formats import get_format
 from django.utils.translation import gettext
 
 from orchestrator.templatetags.parts import words
@@ -21,25 +23,25 @@ RUN_STATES = [("", _("Any state")), ("open", _("Not ended")), *Run.Status.choice
 class RunFilter(forms.Form):
     """What the list of runs is narrowed to; everything optional."""
 
-    status = forms.ChoiceField(choices=RUN_STATES, required=False, label="State")
+    status = forms.ChoiceField(choices=RUN_STATES, required=False, label=_("State"))
     workflow = forms.ModelChoiceField(
         Workflow.objects.all(), required=False, empty_label=_("All workflows"), to_field_name="name"
     )
-    subject = forms.CharField(max_length=100, required=False, label="Subject")
+    subject = forms.CharField(max_length=100, required=False, label=_("Subject"))
     handed_in = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
 
 class ReasonForm(forms.Form):
     """A reason in words, for acts that need one."""
 
-    reason = forms.CharField(max_length=300, widget=forms.Textarea(attrs={"rows": 2}), label="Reason")
+    reason = forms.CharField(max_length=300, widget=forms.Textarea(attrs={"rows": 2}), label=_("Reason"))
 
 
 class HoldForm(ReasonForm):
     """What is to be stopped, and why."""
 
-    scope = forms.ChoiceField(choices=Hold.Scope, label="Stop")
-    value = forms.CharField(max_length=80, required=False, label="Which", help_text="Empty for every effect.")
+    scope = forms.ChoiceField(choices=Hold.Scope, label=_("Stop"))
+    value = forms.CharField(max_length=80, required=False, label=_("Which"), help_text=_("Empty for every effect."))
     field_order = ["scope", "value", "reason"]
 
     def clean(self) -> dict[str, Any]:
@@ -83,15 +85,29 @@ class JsonField(forms.CharField):
             ) from error
 
 
-class MoneyField(JsonField):
-    """An amount with its currency, `1250.00 EUR`, as {"amount", "currency"}."""
+def number_as_written(text: str) -> str:
+    """`1.250,00` of a reader who writes so is 1250.00. Without their decimal sign a number stands as it was typed, but
+    for one that could be thousands or decimals."""
+    point, group = (get_format(name) for name in ("DECIMAL_SEPARATOR", "THOUSAND_SEPARATOR"))
+    if point in text:
+        return text.replace(group, "").replace(point, ".")
+    if re.fullmatch(rf"\d+{re.escape(group)}\d{{3}}", text):
+        clear = text.replace(group, "") + point + "00"
+        raise forms.ValidationError(
+            gettext("%(value)r can be read in two ways; write %(clear)s") % {"value": text, "clear": clear}
+        )
+    return text
 
-    widget = forms.TextInput(attrs={"placeholder": "1250.00 EUR"})
+
+class MoneyField(JsonField):
+    """An amount with its currency, `1250.00 EUR` or as the reader writes it, as {"amount", "currency"}."""
+
+    widget = forms.TextInput(attrs={"placeholder": _("1250.00 EUR")})
 
     def clean(self, value: Any) -> dict[str, str] | None:
         text = forms.CharField.clean(self, value)
-        amount, _, currency = text.partition(" ")
-        return {"amount": amount, "currency": currency.strip().upper()} if text else None
+        amount, _space, currency = text.partition(" ")
+        return {"amount": number_as_written(amount), "currency": currency.strip().upper()} if text else None
 
 
 class SeveralFiles(forms.ClearableFileInput):

@@ -11,13 +11,17 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import translation
+from django.utils.functional import Promise
 
+from audit.forms import FilterForm
 from audit.models import Event
 from orchestrator import taking_back
 from orchestrator.connectors.actions import action_kinds, get_action
 from orchestrator.effects import shown
+from orchestrator.forms import HoldForm, IncidentForm, MoneyField, ReasonForm, RunFilter
 from orchestrator.templatetags.parts import exact, money, percent, span
 from reviews.models import Review
 from reviews.packet import GO_ON
@@ -96,6 +100,26 @@ def test_dates_numbers_and_amounts_follow_the_locale(code, amount, share, length
         assert percent("0.98") == share
         assert span(2 * 86_400 + 4 * 3_600) == length
         assert exact(datetime(2026, 11, 20, 14, 7, 12, tzinfo=UTC)) == time
+
+
+@pytest.mark.parametrize(
+    ("code", "written", "meant"),
+    [
+        ("en-gb", "1250.00 EUR", "1250.00"),
+        ("en-gb", "1,250.00 EUR", "1250.00"),
+        ("de", "1250,00 EUR", "1250.00"),
+        ("de", "1.250,00 EUR", "1250.00"),
+        ("de", "1250.00 EUR", "1250.00"),
+    ],
+)
+def test_an_amount_is_typed_as_the_reader_writes_it(code, written, meant):
+    with translation.override(code):
+        assert MoneyField().clean(written) == {"amount": meant, "currency": "EUR"}
+
+
+def test_an_amount_that_can_be_read_in_two_ways_is_asked_again():
+    with translation.override("de"), pytest.raises(ValidationError, match="schreiben Sie 1250,00"):
+        MoneyField().clean("1.250 EUR")
 
 
 CATALOGUES = sorted(settings.LOCALE_DIR.glob("*/LC_MESSAGES/django.po"))
@@ -245,6 +269,12 @@ def test_what_a_question_had_to_leave_open_is_said_in_the_readers_language_too()
         assert question(open_) == "An einen unbekannten Lieferanten (nicht bekannt) EUR für Rechnung KB-1 zahlen?"
         assert question(whole) == "Rita 1.234,50 EUR für Café vom 20. Nov. 2026 erstatten?"
         assert "Oktober 20" in question(whole.replace("2026-11-20", "Oktober 20")), "as the receipt has it"
+
+
+@pytest.mark.parametrize("form", [RunFilter, HoldForm, ReasonForm, IncidentForm, FilterForm])
+def test_every_control_has_a_label_that_follows_the_reader(form):
+    shown_ = {name: field for name, field in form.base_fields.items() if not field.widget.is_hidden}
+    assert not [name for name, field in shown_.items() if field.label and not isinstance(field.label, Promise)]
 
 
 # Other tests add effects of their own, whose questions nobody translates.
