@@ -171,3 +171,14 @@ def test_no_state_of_the_queue_breaks_an_accessibility_rule(everybody: Cast, sig
         for width in widths(page):
             found += violations(page, f"bulk {width} {theme}")
     assert found == []
+
+
+def test_the_counts_of_the_views_stand_under_each_other_in_any_font(everybody: Cast, sign_in: SignIn) -> None:
+    page = sign_in("clerk")
+    for width in (1440, 1024):
+        page.set_viewport_size({"width": width, "height": 768})
+        page.goto("/queue/")
+        for spacing in ("0", "2px"):  # as wide as a wide font
+            page.evaluate("wide => document.querySelector('#views').style.letterSpacing = wide", spacing)
+            right = "all => all.map(x => Math.round(x.getBoundingClientRect().right))"
+            assert len(set(page.locator("#views a .num").evaluate_all(right))) == 1, (width, spacing)
