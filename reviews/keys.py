@@ -42,7 +42,7 @@ KEYS = (
     Key("zoom-in", "+", CASE, _("larger")),
     Key("zoom-out", "-", CASE, _("smaller")),
     Key("back", "u", CASE, _("back to the queue")),
-    Key("run", "g", CASE, _("open the run")),
+    Key("run", "g", CASE, _("open the run; on a run, go to its graph")),
 )
 BY_NAME: Mapping[str, Key] = {key.name: key for key in KEYS}
 

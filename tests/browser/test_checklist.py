@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
+from audit.models import Event
 from orchestrator import services as runs
 from orchestrator.grants import give
 from reviews import services
@@ -230,3 +231,37 @@ def test_a_blind_second_person_and_a_conflict_break_no_rule(everybody: Cast, sig
             page.set_viewport_size({"width": width, "height": height})
             found += violations(page, f"conflict {width} {theme}")
     assert found == []
+
+
+def test_a_record_and_a_case_are_printed_and_a_graph_is_gone_to_by_key(everybody: Cast, sign_in: SignIn) -> None:
+    review = waiting_bill(everybody)
+    page = sign_in("clerk")
+    event = Event.objects.filter(subject_id=str(review.pk)).first()
+    assert event is not None
+    for address in ("/audit/", event.get_absolute_url()):
+        page.goto(address)
+        page.evaluate("window.print = () => document.body.dataset.printed = 'yes'")
+        page.keyboard.press("p")
+        expect(page.locator("body[data-printed=yes]")).to_have_count(1)
+    page.goto(case_url(review))
+    page.evaluate("window.print = () => document.body.dataset.printed = 'yes'")
+    page.get_by_role("button", name="Print the case").click()
+    expect(page.locator("body[data-printed=yes]")).to_have_count(1)
+    page.goto(f"/runs/{review.run_id}/")
+    page.keyboard.press("g")
+    expect(page.get_by_role("region", name="Workflow graph")).to_be_focused()
+
+
+def test_a_preview_that_takes_its_time_says_so(everybody: Cast, sign_in: SignIn) -> None:
+    waiting_bill(everybody)
+    second = waiting_bill(everybody, number="KB-2", amount="10.00")
+    page = sign_in("clerk")
+    held: list[Route] = []
+    page.route("**/peek/*", lambda route: held.append(route))
+    page.get_by_role("link", name=second.title).focus()
+    said = "x => getComputedStyle(x, '::after').content"
+    expect(page.locator("#peek.htmx-request")).to_have_count(1)
+    assert page.locator("#peek").evaluate(said) == '"Still fetching the case"'
+    held[0].continue_()
+    expect(page.locator("#peek")).to_contain_text(second.title)
+    assert page.locator("#peek").evaluate(said) == "none"
