@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.definition_fit import mismatches
 from orchestrator.definition_kinds import references
 from orchestrator.definition_model import INPUT, TAKES_BACK, Definition, FactSource, Step, placeholders
+from orchestrator.said import said as _
 from orchestrator.shorthand import missing_in, suggest, types_at
 
 Objection = tuple[str, str]
@@ -70,15 +71,29 @@ def check_catalog(definition: Definition, catalog: Catalog) -> list[Objection]:
 
 
 def _unknown(path: str, what: str, name: str, known: Collection[str]) -> list[Objection]:
-    return [] if name in known else [(path, f"names the {what} {name!r}, which does not exist{suggest(name, known)}")]
+    return (
+        []
+        if name in known
+        else [
+            (
+                path,
+                _(
+                    "names the %(what)s %(name)r, which does not exist%(name2)s",
+                    what=what,
+                    name=name,
+                    name2=suggest(name, known),
+                ),
+            )
+        ]
+    )
 
 
 def _step(step: Step, catalog: Catalog) -> Iterator[Objection]:
     path = f"steps.{step.name}"
     for index, source in enumerate(step.sources):
-        yield from _unknown(f"{path}.sources[{index}]", "data source", source, catalog.sources)
+        yield from _unknown(f"{path}.sources[{index}]", _("data source"), source, catalog.sources)
     if step.kind == "record":
-        yield from _unknown(f"{path}.record", "data source", step.target, catalog.sources)
+        yield from _unknown(f"{path}.record", _("data source"), step.target, catalog.sources)
     if step.kind == "review":
         yield from _unknown(f"{path}.review", "queue", step.queue, catalog.queues)
     if step.kind == "effect":
@@ -91,16 +106,29 @@ def _step(step: Step, catalog: Catalog) -> Iterator[Objection]:
             yield from _agent(path, key, name, step, catalog)
     if step.kind == "wait" and step.target not in catalog.events:
         hint = suggest(step.target, catalog.events)
-        yield f"{path}.wait", f"waits for {step.target!r}, which no webhook brings in{hint}: it would never go on"
+        yield (
+            f"{path}.wait",
+            _(
+                "waits for %(target)r, which no webhook brings in%(hint)s: it would never go on",
+                target=step.target,
+                hint=hint,
+            ),
+        )
 
 
 def _agent(path: str, key: str, name: str, step: Step, catalog: Catalog) -> Iterator[Objection]:
     agent, main = catalog.agents.get(name), catalog.agents.get(step.target)
     for source in agent.sources if agent else ():
         if source not in step.sources:
-            yield f"{path}.sources", f"does not grant {source!r}, which the agent {name!r} reads"
+            yield (
+                f"{path}.sources",
+                _("does not grant %(source)r, which the agent %(name)r reads", source=source, name=name),
+            )
     if agent and main and agent.output_schema != main.output_schema:
-        yield f"{path}.{key}", f"returns another type than {step.target!r}, so later steps could not read it"
+        yield (
+            f"{path}.{key}",
+            _("returns another type than %(target)r, so later steps could not read it", target=step.target),
+        )
 
 
 def _flow(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Objection]:
@@ -114,9 +142,9 @@ def _flow(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Obje
         first, *keys = step.config["items"]
         types = types_at(_schema(first, definition, catalog), tuple(keys))
         if types and "array" not in types:
-            yield f"{path}.for_each", f"is {'/'.join(sorted(types))}; expected a list"
+            yield f"{path}.for_each", _("is %(names)s; expected a list", names="/".join(sorted(types)))
     if step.kind == "gate" and not definition.policies:
-        yield f"{path}.gate", "asks the policies, but this workflow names none"
+        yield f"{path}.gate", _("asks the policies, but this workflow names none")
     if step.kind == "join" and step.target == "quorum":
         yield from _quorum(step, definition, catalog)
     if step.kind == "workflow":
@@ -135,27 +163,49 @@ def _input(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Obj
         if source in before:
             given = _schema(source, definition, catalog)
             for problem in mismatches({**wanted, "$defs": schema.get("$defs", {})}, given):
-                yield path, f"{step.target!r} cannot take {field_name} from {source!r}: {problem}"
+                yield (
+                    path,
+                    _(
+                        "%(target)r cannot take %(field_name)s from %(source)r: %(problem)s",
+                        target=step.target,
+                        field_name=field_name,
+                        source=source,
+                        problem=problem,
+                    ),
+                )
         elif field_name in schema.get("required", ()):
-            yield path, f"{step.target!r} needs {field_name}, which no step before it gives"
+            yield (
+                path,
+                _(
+                    "%(target)r needs %(field_name)s, which no step before it gives",
+                    target=step.target,
+                    field_name=field_name,
+                ),
+            )
 
 
 def _child(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Objection]:
     path, known = f"steps.{step.name}", catalog.workflows
     if step.target == definition.name:
-        yield f"{path}.workflow", "names this workflow itself, which would never end"
+        yield f"{path}.workflow", _("names this workflow itself, which would never end")
         return
     yield from _unknown(f"{path}.workflow", "workflow", step.target, known.keys())
     if way := _way_back(step.target, definition.name, catalog.starts):
-        yield f"{path}.workflow", f"would start this workflow again: {' → '.join((definition.name, *way))}"
+        yield (
+            f"{path}.workflow",
+            _("would start this workflow again: %(names)s", names=" → ".join((definition.name, *way))),
+        )
     schema = known.get(step.target, {})
     fields = schema.get("properties", {})
     for key in step.config["input"]:
         if step.target in known and key not in fields:
-            yield f"{path}.input.{key}", f"is no input of {step.target!r}{suggest(key, fields)}"
+            yield (
+                f"{path}.input.{key}",
+                _("is no input of %(target)r%(key)s", target=step.target, key=suggest(key, fields)),
+            )
     for key in schema.get("required", ()):
         if key not in step.config["input"]:
-            yield f"{path}.input", f"lacks {key!r}, which {step.target!r} needs"
+            yield f"{path}.input", _("lacks %(key)r, which %(target)r needs", key=key, target=step.target)
 
 
 def _way_back(start: str, home: str, starts: Mapping[str, Collection[str]]) -> list[str]:
@@ -176,7 +226,10 @@ def _quorum(step: Step, definition: Definition, catalog: Catalog) -> Iterator[Ob
     for need in step.needs:
         if missing := missing_in(_schema(need, definition, catalog), (step.config["field"],)):
             hint = suggest(*missing)
-            yield f"steps.{step.name}.join.field", f"is {missing[0]!r}, which the output of {need!r} has not{hint}"
+            yield (
+                f"steps.{step.name}.join.field",
+                _("is %(value)r, which the output of %(need)r has not%(hint)s", value=missing[0], need=need, hint=hint),
+            )
 
 
 def _schema(step: str, definition: Definition, catalog: Catalog) -> Mapping[str, Any]:
@@ -193,36 +246,82 @@ def _path(path: str, step: str, keys: tuple[str, ...], definition: Definition, c
     if missing is None:
         return []
     key, known = missing
-    return [(path, f"reads {'.'.join((step, *keys))}, but {step!r} gives no {key!r}{suggest(key, known)}")]
+    return [
+        (
+            path,
+            _(
+                "reads %(names)s, but %(step)r gives no %(key)r%(key2)s",
+                names=".".join((step, *keys)),
+                step=step,
+                key=key,
+                key2=suggest(key, known),
+            ),
+        )
+    ]
 
 
 def _policy(definition: Definition, catalog: Catalog) -> list[Objection]:
     if definition.policies not in catalog.policies:
-        return _unknown("policies", "policy set", definition.policies, catalog.policies)
+        return _unknown("policies", _("policy set"), definition.policies, catalog.policies)
     used, found = catalog.policies[definition.policies], []
     for name, kind in used.items():
         if name in definition.facts:
             found += _fact_type(definition.facts[name], kind, definition, catalog)
         elif catalog.supplied.get(name) != kind:
-            found.append(("facts", f"lacks {name!r} ({kind}), which the policy set {definition.policies!r} uses"))
+            found.append(
+                (
+                    "facts",
+                    _(
+                        "lacks %(name)r (%(kind)s), which the policy set %(policies)r uses",
+                        name=name,
+                        kind=kind,
+                        policies=definition.policies,
+                    ),
+                )
+            )
     known = {**used, **catalog.vocabularies.get(definition.policies, {})}
     for name in definition.facts.keys() - known.keys():
         close = suggest(name, known)
         if close:
-            found.append((f"facts.{name}", f"is no fact of the policy set {definition.policies!r}{close}"))
+            found.append(
+                (
+                    f"facts.{name}",
+                    _("is no fact of the policy set %(policies)r%(close)s", policies=definition.policies, close=close),
+                )
+            )
     return found
 
 
 def _fact_type(fact: FactSource, kind: str, definition: Definition, catalog: Catalog) -> list[Objection]:
     path, given = f"facts.{fact.name}", KIND_TYPE.get(fact.kind)
     if given and given != kind:
-        return [(path, f"supplies {given} by {fact.kind!r}, but the policy set expects {kind}")]
+        return [
+            (
+                path,
+                _(
+                    "supplies %(given)s by %(kind)r, but the policy set expects %(kind2)s",
+                    given=given,
+                    kind=fact.kind,
+                    kind2=kind,
+                ),
+            )
+        ]
     if kind == "money" and fact.kind != "money":
-        return [(path, "is an amount; write {money: <path>, currency: <path>} so that it can be converted")]
+        return [(path, _("is an amount; write {money: <path>, currency: <path>} so that it can be converted"))]
     types = types_at(_schema(fact.step, definition, catalog), fact.path)
     if fact.kind == "count":
-        return [(path, "counts what is no list")] if types and "array" not in types else []
+        return [(path, _("counts what is no list"))] if types and "array" not in types else []
     readable = READABLE.get(kind, set())
     if fact.kind == "confidence" or not types or types & readable:
         return []
-    return [(path, f"is {'/'.join(sorted(types))} in the output of {fact.step!r}, but the policy set expects {kind}")]
+    return [
+        (
+            path,
+            _(
+                "is %(names)s in the output of %(step)r, but the policy set expects %(kind)s",
+                names="/".join(sorted(types)),
+                step=fact.step,
+                kind=kind,
+            ),
+        )
+    ]

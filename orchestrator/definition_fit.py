@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from orchestrator.said import said as _
 from orchestrator.shorthand import branches, suggest
 
 Schema = Mapping[str, Any]
@@ -23,12 +24,17 @@ def _mismatches(wanted: Schema, w_root: Schema, given: Schema, g_root: Schema, p
     [want], [have] = asked, offered
     expected, found = _types(want), _types(have)
     if expected and found and not expected & found:
-        yield f"{path or 'it'} is {_or(found)}, expected {_or(expected)}"
+        yield _(
+            "%(value)s is %(found)s, expected %(expected)s",
+            value=path or "it",
+            found=_or(found),
+            expected=_or(expected),
+        )
         return
     known, closed = have.get("properties"), not have.get("additionalProperties", False)
     for key in want.get("required", ()) if known and closed else ():
         if key not in known:
-            yield f"it has no {_join(path, key)}{suggest(key, known)}"
+            yield _("it has no %(path)s%(key)s", path=_join(path, key), key=suggest(key, known))
     for key, part in want.get("properties", {}).items():
         if known and key in known:
             yield from _mismatches(part, w_root, known[key], g_root, _join(path, key), depth - 1)

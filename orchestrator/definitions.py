@@ -28,6 +28,8 @@ from orchestrator.definition_model import (
     placeholders,
     render,
 )
+from orchestrator.said import said as _
+from orchestrator.said import said_by
 from orchestrator.shorthand import schema_of, suggest
 from orchestrator.step_graph import closure, cycles, path_without, topological
 
@@ -75,9 +77,9 @@ def parse(text: str, *, kinds: Sequence[str] = KINDS) -> Definition:
     try:
         found = safe_yaml.load(text)
     except safe_yaml.YamlRefused as error:
-        raise DefinitionError([(f"line {error.line}" if error.line else "", error.message)]) from None
+        raise DefinitionError([(_("line %(line)s", line=error.line) if error.line else "", error.message)]) from None
     if not isinstance(found, Mapping):
-        raise DefinitionError([("", "a workflow is a map that starts with 'workflow: <name>'")])
+        raise DefinitionError([("", _("a workflow is a map that starts with 'workflow: <name>'"))])
     reader = _Reader(kinds)
     definition = reader.definition(found)
     if reader.errors:
@@ -125,13 +127,16 @@ class _Reader:
             try:
                 fields.append(InputField(name, *schema_of(written)))
             except ValueError as error:
-                self.refuse(f"input.{name}", str(error))
+                self.refuse(f"input.{name}", said_by(error))
         return tuple(fields)
 
     def steps(self, found: Any) -> dict[str, Step]:
         written = self.map("steps", found)
         if not 1 <= len(written) <= MAX_STEPS:
-            self.refuse("steps", f"has {len(written)} steps; between 1 and {MAX_STEPS} are expected")
+            self.refuse(
+                "steps",
+                _("has %(n)s steps; between 1 and %(max_steps)s are expected", n=len(written), max_steps=MAX_STEPS),
+            )
             return {}
         return {name: self.step(name, self.map(f"steps.{name}", step)) for name, step in written.items()}
 
@@ -139,7 +144,7 @@ class _Reader:
         path = f"steps.{name}"
         self.name(path, name, PART_NAME)
         if name == INPUT:
-            self.refuse(path, f"{INPUT!r} is the run's input; give the step another name")
+            self.refuse(path, _("%(input)r is the run's input; give the step another name", input=INPUT))
         kind = self.kind(path, found)
         chosen, options = ((kind,), [kind]) if kind else (self.kinds, list(KIND_KEYS))
         own = [key for option in options for key in KIND_KEYS.get(option, ())]
@@ -165,8 +170,10 @@ class _Reader:
         if "for_each" in used:
             used = [kind for kind in used if kind != "agent"]  # there, the agent is what each item is given to
         if len(used) != 1:
-            given = f"says both {' and '.join(used)}" if used else "does not say what it does"
-            self.refuse(path, f"{given}; expected exactly one of {', '.join(self.kinds)}")
+            given = _("says both %(used)s", used=" and ".join(used)) if used else _("does not say what it does")
+            self.refuse(
+                path, _("%(given)s; expected exactly one of %(kinds)s", given=given, kinds=", ".join(self.kinds))
+            )
         return used[0] if used else ""
 
     def target(self, path: str, kind: str, step: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -182,13 +189,20 @@ class _Reader:
 
     def lane(self, path: str, written: Any) -> str:
         if written not in LANES:
-            self.refuse(path, f"is {written!r}; expected one of {', '.join(LANES)}: no worker looks into another")
+            self.refuse(
+                path,
+                _(
+                    "is %(written)r; expected one of %(lanes)s: no worker looks into another",
+                    written=written,
+                    lanes=", ".join(LANES),
+                ),
+            )
             return LANES[0]
         return str(written)
 
     def timeout(self, path: str, kind: str, found: Mapping[str, Any]) -> int:
         if kind in UNTIMED and "timeout" in found:
-            self.refuse(path, f"a {kind} step has none: {UNTIMED[kind]}")
+            self.refuse(path, _("a %(kind)s step has none: %(value)s", kind=kind, value=UNTIMED[kind]))
         return self.duration(path, found, MAX_TIMEOUT) or DEFAULT_TIMEOUT
 
     def retry(self, path: str, found: Any) -> Retry:
@@ -200,12 +214,27 @@ class _Reader:
         for key in RETRY_BOUNDS.keys() & written.keys():
             value, (low, high) = written[key], RETRY_BOUNDS[key]
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                self.refuse(f"{path}.{key}", f"is {value!r}; expected a whole number from {low} to {high}")
+                self.refuse(
+                    f"{path}.{key}",
+                    _(
+                        "is %(value)r; expected a whole number from %(low)s to %(high)s",
+                        value=value,
+                        low=low,
+                        high=high,
+                    ),
+                )
             else:
                 values[key] = value
         retry = Retry(**values)
         if retry.cap_seconds < retry.backoff_seconds:
-            self.refuse(f"{path}.cap_seconds", f"is {retry.cap_seconds}, less than backoff {retry.backoff_seconds}")
+            self.refuse(
+                f"{path}.cap_seconds",
+                _(
+                    "is %(cap_seconds)s, less than backoff %(backoff_seconds)s",
+                    cap_seconds=retry.cap_seconds,
+                    backoff_seconds=retry.backoff_seconds,
+                ),
+            )
         return retry
 
     def facts(self, found: Any, steps: Mapping[str, Step]) -> dict[str, FactSource]:
@@ -219,7 +248,7 @@ class _Reader:
             step, *keys = self.reference(path, parts.get(kind), steps)
             currency = self.reference(f"{path}.currency", parts.get("currency"), steps) if kind == "money" else [""]
             if kind == "confidence" and (keys or step == INPUT):
-                self.refuse(path, f"confidence is that of a whole step; write {{confidence: {step}}}")
+                self.refuse(path, _("confidence is that of a whole step; write {confidence: %(step)s}", step=step))
             facts[name] = FactSource(name, step, tuple(keys), kind, currency[0], tuple(currency[1:]))
         return facts
 
@@ -230,14 +259,21 @@ class _Reader:
             try:
                 spending.limit(name, written[name])
             except ValueError as error:
-                self.refuse(f"budget.{name}", str(error))
+                self.refuse(f"budget.{name}", said_by(error))
         return dict(written)
 
     def at_once(self, written: Any) -> int:
         if written is None:
             return 0
         if isinstance(written, bool) or not isinstance(written, int) or not 1 <= written <= MAX_AT_ONCE:
-            self.refuse("at_once", f"is {written!r}; expected a whole number from 1 to {MAX_AT_ONCE}")
+            self.refuse(
+                "at_once",
+                _(
+                    "is %(written)r; expected a whole number from 1 to %(max_at_once)s",
+                    written=written,
+                    max_at_once=MAX_AT_ONCE,
+                ),
+            )
             return 0
         return written
 
@@ -248,16 +284,17 @@ class _Reader:
             for index, need in enumerate(step.needs):
                 if need not in steps:
                     self.refuse(
-                        f"steps.{name}.needs[{index}]", f"names {need!r}, which is no step{suggest(need, steps)}"
+                        f"steps.{name}.needs[{index}]",
+                        _("names %(need)r, which is no step%(need2)s", need=need, need2=suggest(need, steps)),
                     )
             if step.kind == "join" and not step.needs:
-                self.refuse(f"steps.{name}.needs", "a join needs the steps it waits for")
+                self.refuse(f"steps.{name}.needs", _("a join needs the steps it waits for"))
         loops = cycles(needs)
         for loop in loops:
-            self.refuse(f"steps.{loop[0]}.needs", f"is a cycle: {' → '.join(loop)}")
+            self.refuse(f"steps.{loop[0]}.needs", _("is a cycle: %(loop)s", loop=" → ".join(loop)))
         reached = set(topological(needs)).union(*loops)
         for name in [name for name in needs if name not in reached]:
-            self.refuse(f"steps.{name}", "can never start: what it needs waits for a cycle")
+            self.refuse(f"steps.{name}", _("can never start: what it needs waits for a cycle"))
         if sum(map(len, needs.values())) == sum(len(step.needs) for step in steps.values()):
             self.reviews(steps, needs)
             if not loops:
@@ -270,7 +307,8 @@ class _Reader:
             )
             if way:
                 self.refuse(
-                    f"steps.{name}", f"an effect needs a review step before it; none is on the way {' → '.join(way)}"
+                    f"steps.{name}",
+                    _("an effect needs a review step before it; none is on the way %(way)s", way=" → ".join(way)),
                 )
 
     # Values.
@@ -278,17 +316,17 @@ class _Reader:
     def unknown_keys(self, path: str, found: Mapping[str, Any], known: Any) -> None:
         for key in found:
             if key not in known:
-                hint = suggest(key, known) or f"; expected one of {', '.join(known)}"
-                self.refuse(f"{path}.{key}" if path else key, f"is no known key{hint}")
+                hint = suggest(key, known) or _("; expected one of %(known)s", known=", ".join(known))
+                self.refuse(f"{path}.{key}" if path else key, _("is no known key%(hint)s", hint=hint))
 
     def map(self, path: str, found: Any) -> Mapping[str, Any]:
         if found is not None and not isinstance(found, Mapping):
-            self.refuse(path, f"is {found!r}; expected a map of names to values")
+            self.refuse(path, _("is %(found)r; expected a map of names to values", found=found))
         return found if isinstance(found, Mapping) else {}
 
     def name(self, path: str, found: Any, pattern: re.Pattern[str]) -> str:
         if not isinstance(found, str) or not pattern.fullmatch(found):
-            self.refuse(path, f"{found!r} is no name; expected {pattern.pattern}")
+            self.refuse(path, _("%(found)r is no name; expected %(pattern)s", found=found, pattern=pattern.pattern))
             return ""
         return found
 
@@ -299,10 +337,10 @@ class _Reader:
         if found is None:
             return ()
         if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-            self.refuse(path, f"is {found!r}; expected a list of names")
+            self.refuse(path, _("is %(found)r; expected a list of names", found=found))
             return ()
         for repeated in sorted({item for item in found if found.count(item) > 1}):
-            self.refuse(path, f"names {repeated!r} twice")
+            self.refuse(path, _("names %(repeated)r twice", repeated=repeated))
         return tuple(dict.fromkeys(found))
 
     def text(self, path: str, found: Mapping[str, Any], *, limit: int) -> str:
@@ -310,7 +348,7 @@ class _Reader:
         if value is None:
             return ""
         if not isinstance(value, str) or len(value) > limit or not value.isprintable():
-            self.refuse(path, f"expected plain text of at most {limit} characters")
+            self.refuse(path, _("expected plain text of at most %(limit)s characters", limit=limit))
             return ""
         return value
 
@@ -321,10 +359,10 @@ class _Reader:
         try:
             seconds = parse_duration(value)
         except ValueError as error:
-            self.refuse(path, str(error))
+            self.refuse(path, said_by(error))
             return None
         if not 1 <= seconds <= most:
-            self.refuse(path, f"is {seconds} seconds; expected 1 to {most}")
+            self.refuse(path, _("is %(seconds)s seconds; expected 1 to %(most)s", seconds=seconds, most=most))
             return None
         return seconds
 
@@ -332,15 +370,22 @@ class _Reader:
         """[step, key, …] of a dotted path such as `read.payable`."""
         keys = written.strip().split(".") if isinstance(written, str) else [""]
         if not all(keys):
-            self.refuse(path, f"is {written!r}; expected a path such as read.payable")
+            self.refuse(path, _("is %(written)r; expected a path such as read.payable", written=written))
         elif keys[0] not in steps and keys[0] != INPUT:
-            self.refuse(path, f"names {keys[0]!r}, which is no step{suggest(keys[0], [*steps, INPUT])}")
+            self.refuse(
+                path,
+                _(
+                    "names %(value)r, which is no step%(value2)s",
+                    value=keys[0],
+                    value2=suggest(keys[0], [*steps, INPUT]),
+                ),
+            )
         return keys
 
     def template(self, key: str, found: Mapping[str, Any], steps: Mapping[str, Step]) -> str:
         template = self.text(key, found, limit=500)
         if {"{", "}"} & set(PLACEHOLDER.sub("", template)):
-            self.refuse(key, "has a brace without its partner")
+            self.refuse(key, _("has a brace without its partner"))
         for path in placeholders(template):
             self.reference(key, ".".join(path), steps)
         return template

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from orchestrator.agents.matching import compact, name_key
 from orchestrator.documents.ubl_orders import Order, Receipt, read_order, read_receipt_advice
 from orchestrator.documents.xml_safe import Refused
+from orchestrator.said import said as _
 from orchestrator.unfit import unfit
 
 MAX_ROWS = 200_000
@@ -37,7 +38,14 @@ class BadRow:
     message: str
 
     def __str__(self) -> str:
-        return f"line {self.line}, {self.field}: {self.message}" if self.line else f"{self.field}: {self.message}"
+        return self.words
+
+    @property
+    def words(self) -> str:
+        about = {"line": self.line, "field": self.field, "message": self.message}
+        return (
+            _("line %(line)s, %(field)s: %(message)s", **about) if self.line else _("%(field)s: %(message)s", **about)
+        )
 
 
 class ImportRefused(ValueError):
@@ -65,19 +73,21 @@ def read_rows(data: bytes, filename: str, *, source: str, key_field: str) -> lis
     lines: dict[str, int] = {}
     for line, found, change in _records(data, filename):
         if len(rows) >= MAX_ROWS:
-            raise ImportRefused([BadRow(0, "file", f"has more than {MAX_ROWS:,} rows")])
+            raise ImportRefused([BadRow(0, "file", _("has more than %(max_rows)s rows", max_rows=f"{MAX_ROWS:,}"))])
         objections = [found] if isinstance(found, BadRow) else list(_objections(line, found, source, key_field))
         bad += objections
         if objections or isinstance(found, BadRow):
             continue
         key = str(found[key_field]).strip()
         if key in lines:
-            bad.append(BadRow(line, key_field, f"{key!r} stands in line {lines[key]} already"))
+            bad.append(
+                BadRow(line, key_field, _("%(key)r stands in line %(value)s already", key=key, value=lines[key]))
+            )
             continue
         lines[key] = line
         rows.append(Row(line, key, canonical(found), change))
     if not rows and not bad:
-        bad.append(BadRow(0, "file", "holds no rows"))
+        bad.append(BadRow(0, "file", _("holds no rows")))
     if bad:
         raise ImportRefused(bad)
     return rows
@@ -106,7 +116,7 @@ def _records(data: bytes, filename: str) -> Iterator[Record]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        yield line, BadRow(line, "file", f"is not UTF-8 at byte {error.start}; save it as UTF-8"), None
+        yield line, BadRow(line, "file", _("is not UTF-8 at byte %(start)s; save it as UTF-8", start=error.start)), None
         return
     lines_of_json = filename.lower().endswith((".jsonl", ".ndjson")) or text.lstrip().startswith("{")
     yield from _json_lines(text) if lines_of_json else _csv(text)
@@ -133,16 +143,20 @@ def _json_lines(text: str) -> Iterator[Record]:
         try:
             found = json.loads(written, parse_float=str, parse_int=str, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
-            yield line, BadRow(line, "row", f"is no JSON: {error}"), None
+            yield line, BadRow(line, "row", _("is no JSON: %(error)s", error=error)), None
             continue
         if isinstance(found, dict):
             yield line, found, None
         else:
-            yield line, BadRow(line, "row", f"is {written[:SHOWN]!r}; expected an object {{field: value}}"), None
+            yield (
+                line,
+                BadRow(line, "row", _("is %(value)r; expected an object {field: value}", value=written[:SHOWN])),
+                None,
+            )
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(_("%(name)s is no number", name=name))
 
 
 def _csv(text: str) -> Iterator[Record]:
@@ -156,17 +170,21 @@ def _csv(text: str) -> Iterator[Record]:
                 header = [cell.strip() for cell in cells]
                 repeated = sorted({name for name in header if header.count(name) > 1})
                 if repeated or "" in header:
-                    yield 1, BadRow(1, repeated[0] if repeated else "header", "is given twice or empty"), None
+                    yield 1, BadRow(1, repeated[0] if repeated else "header", _("is given twice or empty")), None
                     return
             elif any(cells):
                 yield _csv_row(reader.line_num, header, cells)
     except csv.Error as error:
-        yield reader.line_num, BadRow(reader.line_num, "row", f"is no CSV: {error}"), None
+        yield reader.line_num, BadRow(reader.line_num, "row", _("is no CSV: %(error)s", error=error)), None
 
 
 def _csv_row(line: int, header: list[str], cells: list[str]) -> Record:
     if len(cells) != len(header):
-        return line, BadRow(line, "row", f"has {len(cells)} fields, the header has {len(header)}"), None
+        return (
+            line,
+            BadRow(line, "row", _("has %(n)s fields, the header has %(n2)s", n=len(cells), n2=len(header))),
+            None,
+        )
     values = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
     return line, {name: TRUTH.get(value.lower(), value) for name, value in values.items() if value}, None
 
@@ -174,12 +192,16 @@ def _csv_row(line: int, header: list[str], cells: list[str]) -> Record:
 def _objections(line: int, row: Mapping[str, Any], source: str, key_field: str) -> Iterator[BadRow]:
     key = row.get(key_field)
     if not isinstance(key, str) or not key.strip() or len(key) > MAX_KEY:
-        expected = f"is {str(key)[:SHOWN]!r}; expected 1 to {MAX_KEY} characters that identify the row"
-        yield BadRow(line, key_field, "is missing; it identifies the row" if key is None else expected)
+        expected = _(
+            "is %(value)r; expected 1 to %(max_key)s characters that identify the row",
+            value=str(key)[:SHOWN],
+            max_key=MAX_KEY,
+        )
+        yield BadRow(line, key_field, _("is missing; it identifies the row") if key is None else expected)
     for name in AMOUNTS:
         value = row.get(name)
         if value is not None and not _is_amount(value):
-            yield BadRow(line, name, f"is {str(value)[:SHOWN]!r}; expected a number such as 1250.50")
+            yield BadRow(line, name, _("is %(value)r; expected a number such as 1250.50", value=str(value)[:SHOWN]))
     if source in SHAPES:
         yield from _shape(line, row, SHAPES[source])
 

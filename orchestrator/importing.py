@@ -13,6 +13,7 @@ from .digests import digest
 from .documents.ubl_orders import Order, apply_change
 from .import_formats import BadRow, ImportRefused, Row, canonical, read_rows
 from .models import DataSource, SourceRow
+from .said import said as _
 
 BATCH = 500
 
@@ -75,5 +76,7 @@ def revised(row: Row, known: SourceRow | None) -> dict[str, Any]:
     if row.change is None:
         return row.data
     if known is None:
-        raise ImportRefused([BadRow(row.line, "OrderReference", f"changes order {row.key}, which is not known")])
+        raise ImportRefused(
+            [BadRow(row.line, "OrderReference", _("changes order %(key)s, which is not known", key=row.key))]
+        )
     return canonical(apply_change(Order.model_validate(known.data), row.change).model_dump())

@@ -33,6 +33,7 @@ from .models import (
 from .permissions import names_kept_from
 from .policies.evaluate import PolicyError, PolicySet, Rule
 from .policies.gate import SAMPLE
+from .said import said as _
 from .sources import account_of
 
 
@@ -76,12 +77,15 @@ def _kept_from(author: AbstractBaseUser, definition: Definition) -> Iterator[tup
         if step.queue in queues:
             yield (
                 f"steps.{step.name}.review",
-                f"names the queue {step.queue!r}, which its author may not put into workflows",
+                _("names the queue %(queue)r, which its author may not put into workflows", queue=step.queue),
             )
         for key, kind in (("effect", step.target), ("compensate", step.compensate)):
             if step.kind == "effect" and kind in action_kinds() and connector_for(kind).name in connectors:
                 by = connector_for(kind).name
-                yield f"steps.{step.name}.{key}", f"goes by {by!r}, which its author may not put into workflows"
+                yield (
+                    f"steps.{step.name}.{key}",
+                    _("goes by %(by)r, which its author may not put into workflows", by=by),
+                )
 
 
 @transaction.atomic

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from orchestrator.said import said as _
+
 MAX_BYTES = 128 * 1024
 MAX_DEPTH = 20
 MAX_ALIASES = 50
@@ -22,7 +24,7 @@ class YamlRefused(ValueError):
     """The text is not acceptable YAML. `line` counts from 1; 0 when no single line is to blame."""
 
     def __init__(self, message: str, line: int = 0):
-        super().__init__(f"line {line}: {message}" if line else message)
+        super().__init__(_("line %(line)s: %(message)s", line=line, message=message) if line else message)
         self.message, self.line = message, line
 
 
@@ -54,7 +56,11 @@ class _Loader(yaml.SafeLoader):
         self.aliases += self.check_event(yaml.AliasEvent)
         self.depth += 1
         if self.depth > MAX_DEPTH or self.aliases > MAX_ALIASES:
-            limit = f"deeper than {MAX_DEPTH} levels" if self.depth > MAX_DEPTH else f"more than {MAX_ALIASES} aliases"
+            limit = (
+                _("deeper than %(max_depth)s levels", max_depth=MAX_DEPTH)
+                if self.depth > MAX_DEPTH
+                else _("more than %(max_aliases)s aliases", max_aliases=MAX_ALIASES)
+            )
             raise YamlRefused(limit, self.peek_event().start_mark.line + 1)
         try:
             return super().compose_node(parent, index)
@@ -66,9 +72,9 @@ class _Loader(yaml.SafeLoader):
         for key_node, value_node in node.value:
             key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
             if not isinstance(key, str):
-                raise YamlRefused(f"the key {key!r} must be text", line)
+                raise YamlRefused(_("the key %(key)r must be text", key=key), line)
             if key in found:
-                raise YamlRefused(f"the key {key!r} is given twice", line)
+                raise YamlRefused(_("the key %(key)r is given twice", key=key), line)
             found[key] = self.construct_object(value_node, deep=True)
         return found
 
@@ -82,7 +88,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9
 def load(text: str) -> Any:
     """Plain data (dict, list, str, int, bool, None) of one YAML document; `YamlRefused` names the line."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise YamlRefused(f"the text is larger than {MAX_BYTES // 1024} KB")
+        raise YamlRefused(_("the text is larger than %(value)s KB", value=MAX_BYTES // 1024))
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -92,7 +98,7 @@ def load(text: str) -> Any:
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise YamlRefused(error.problem or "not YAML", mark.line + 1 if mark else 0) from None
+        raise YamlRefused(error.problem or _("not YAML"), mark.line + 1 if mark else 0) from None
     except yaml.YAMLError as error:
         raise YamlRefused(str(error).splitlines()[0]) from None
 
@@ -103,7 +109,7 @@ def _refuse_unfolding(root: yaml.Node) -> None:
 
     def size(node: yaml.Node, above: frozenset[int]) -> int:
         if id(node) in above:
-            raise YamlRefused("an alias refers to what contains it", node.start_mark.line + 1)
+            raise YamlRefused(_("an alias refers to what contains it"), node.start_mark.line + 1)
         if id(node) not in sizes:
             parts = node.value if isinstance(node, yaml.CollectionNode) else ()
             flat = [part for pair in parts for part in pair] if isinstance(node, yaml.MappingNode) else parts
@@ -111,4 +117,6 @@ def _refuse_unfolding(root: yaml.Node) -> None:
         return sizes[id(node)]
 
     if (total := size(root, frozenset())) > MAX_NODES:
-        raise YamlRefused(f"the text unfolds to {total} values, {MAX_NODES} are allowed")
+        raise YamlRefused(
+            _("the text unfolds to %(total)s values, %(max_nodes)s are allowed", total=total, max_nodes=MAX_NODES)
+        )

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from orchestrator.said import said as _
+
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 MAX_TEXT = 10_000
 MAX_ITEMS = 1_000
@@ -38,12 +40,25 @@ def schema_of(written: Any) -> tuple[dict[str, Any], bool]:
     if isinstance(written, list) and len(written) == 1:
         return {"type": "array", "items": schema_of(written[0])[0], "maxItems": MAX_ITEMS}, True
     if not isinstance(written, str):
-        raise ValueError(f"{written!r} is no type; expected one of {', '.join(TYPES)}, a list of one, or a map")
+        raise ValueError(
+            _(
+                "%(written)r is no type; expected one of %(types)s, a list of one, or a map",
+                written=written,
+                types=", ".join(TYPES),
+            )
+        )
     name, required = (written[:-1], False) if written.endswith("?") else (written, True)
     if name.startswith("[") and name.endswith("]"):
         return schema_of([name[1:-1].strip()])[0], required
     if name not in TYPES:
-        raise ValueError(f"{name!r} is no type{suggest(name, TYPES)}; types are {', '.join(TYPES)}")
+        raise ValueError(
+            _(
+                "%(name)r is no type%(name2)s; types are %(types)s",
+                name=name,
+                name2=suggest(name, TYPES),
+                types=", ".join(TYPES),
+            )
+        )
     return dict(TYPES[name]), required
 
 
@@ -60,7 +75,7 @@ def object_schema(fields: Mapping[str, tuple[Mapping[str, Any], bool]]) -> dict[
 def suggest(name: str, known: Collection[str]) -> str:
     """`; did you mean 'approve'?`, or nothing when no known name is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return _("; did you mean %(value)r?", value=close[0]) if close else ""
 
 
 def branches(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int = 0) -> list[Mapping[str, Any]]:

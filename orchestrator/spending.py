@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from orchestrator.said import said as _
+
 MOST: Mapping[str, Decimal] = {"cost": Decimal(10**6), "tokens": Decimal(10**9), "calls": Decimal(10**6)}
 IN_WORDS = {"cost": "cost", "tokens": "tokens", "calls": "calls of tools and sources"}
 
@@ -53,6 +55,13 @@ def limit(name: str, written: Any) -> Decimal:
         most = Decimal("NaN")
     whole = name == "cost" or most == most.to_integral_value()
     if not most.is_finite() or not whole or not 0 < most <= MOST[name]:
-        kind = "an amount such as 2.50" if name == "cost" else "a whole number"
-        raise ValueError(f"is {written!r}; expected {kind}, more than 0 and at most {MOST[name]}")
+        kind = _("an amount such as 2.50") if name == "cost" else _("a whole number")
+        raise ValueError(
+            _(
+                "is %(written)r; expected %(kind)s, more than 0 and at most %(most)s",
+                written=written,
+                kind=kind,
+                most=MOST[name],
+            )
+        )
     return most

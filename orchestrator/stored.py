@@ -7,6 +7,8 @@ from functools import cache
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from .said import Said
+
 PLACE = re.compile(r"\\\{(\w+)\\\}")  # `{name}`, as re.escape() leaves it
 NOT_KNOWN = _("(not known)")
 # What stands in a question where the case says nothing.
@@ -32,3 +34,11 @@ def _pattern(form: str, *, exact: bool) -> re.Pattern[str]:
         return f"(?P<{found[1]}>{shape}|{re.escape(NOT_KNOWN)})" if shape else f"(?P<{found[1]}>.+)"
 
     return re.compile(PLACE.sub(place, re.escape(form)), re.DOTALL)
+
+
+def told(text: str) -> str:
+    """What a module without Django has said, in the reader's language; other text as it stands."""
+    if not isinstance(text, Said):
+        return text
+    put = {name: told(value) if isinstance(value, str) else value for name, value in text.values.items()}
+    return gettext(text.form) % put if put else gettext(text.form)

@@ -22,6 +22,7 @@ from orchestrator.policies.cel import check_vocabulary
 from orchestrator.policies.evaluate import PolicyError, PolicySet, Rule
 from orchestrator.policies.gate import SAMPLE
 from orchestrator.publishing import is_proposed, policy_set_from
+from orchestrator.stored import told
 from orchestrator.words import later as _
 
 from .policy_trial import trial
@@ -52,7 +53,7 @@ class VocabularyField(forms.CharField):
         lines = [line.partition(":") for line in super().clean(value).splitlines() if line.strip()]
         found = {name.strip(): kind.strip() for name, _, kind in lines}
         if objections := check_vocabulary(found):
-            raise forms.ValidationError([message for _, message in objections])
+            raise forms.ValidationError([told(message) for _name, message in objections])
         return found
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -83,7 +84,7 @@ class RuleForm(forms.ModelForm):
         alone = PolicySet("draft", 1, self.vocabulary, (rule,), currency=settings.BASE_CURRENCY)
         for place, message in alone.objections() if cleaned.get("condition") else []:
             part = place.rpartition(".")[2]
-            self.add_error(FIELD_OF.get(part, part), message)
+            self.add_error(FIELD_OF.get(part, part), told(message))
         return cleaned
 
 
@@ -188,7 +189,7 @@ class PolicyAdmin(RecordedAdmin):
             messages.success(request, act(policy, cast(Any, request.user)))
         except PolicyError as wrong:
             for place, message in wrong.errors:
-                messages.error(request, gettext("Not published. %(why)s") % {"why": f"{place}: {message}"})
+                messages.error(request, gettext("Not published. %(why)s") % {"why": f"{place}: {told(message)}"})
         except services.ServiceError as refused:
             messages.error(request, gettext("Not published. %(why)s.") % {"why": refused})
         return HttpResponseRedirect(reverse("admin:orchestrator_policy_change", args=[policy.pk]))

@@ -18,6 +18,7 @@ from orchestrator.policies import gate
 from orchestrator.policies.evaluate import Evaluation, PolicyError, PolicySet, RuleTrace
 from orchestrator.policies.facts import show
 from orchestrator.publishing import policy_set_from
+from orchestrator.stored import told
 from orchestrator.words import later as _
 
 RECENT = 25
@@ -139,7 +140,7 @@ def trial(model_admin: admin.ModelAdmin, request: HttpRequest, pk: Any) -> HttpR
         try:
             found = compare(policy, form.cleaned_data["case"])
         except PolicyError as wrong:
-            objections = wrong.errors
+            objections = [(place, told(message)) for place, message in wrong.errors]
     context = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,

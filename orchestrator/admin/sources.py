@@ -15,6 +15,7 @@ from orchestrator.import_formats import ImportRefused
 from orchestrator.importing import import_rows
 from orchestrator.models import AgentAccount, Connector, DataSource, ExchangeRate, SourceRow
 from orchestrator.permissions import granted, holds
+from orchestrator.stored import told
 from orchestrator.words import later as _
 
 from .granting import GrantingAdmin
@@ -38,7 +39,7 @@ class ImportForm(forms.Form):
             return import_rows(source=source, data=upload.read(), filename=upload.name, actor=actor).as_json()
         except ImportRefused as refused:
             for bad in refused.bad[:MOST_NAMED]:
-                self.add_error("file", str(bad))
+                self.add_error("file", told(bad.words))
             if len(refused.bad) > MOST_NAMED:
                 self.add_error(
                     "file", gettext("and %(count)s further lines") % {"count": len(refused.bad) - MOST_NAMED}

@@ -17,6 +17,7 @@ from orchestrator import services
 from orchestrator.definitions import Definition, DefinitionError
 from orchestrator.models import Workflow, WorkflowVersion
 from orchestrator.publishing import check_workflow
+from orchestrator.stored import told
 from orchestrator.words import later as _
 
 from .granting import GrantingAdmin
@@ -39,7 +40,7 @@ class SourceForm(forms.Form):
         try:
             self.check_name(check_workflow(source, author=self.author))
         except DefinitionError as wrong:
-            raise forms.ValidationError([f"{at}: {why}" if at else why for at, why in wrong.errors]) from None
+            raise forms.ValidationError(in_words(wrong)) from None
         return source
 
     def check_name(self, definition: Definition) -> None:
@@ -138,10 +139,15 @@ class WorkflowAdmin(RecordedAdmin, GrantingAdmin):
             version = services.publish_workflow(workflow=workflow, actor=cast(Any, request.user))
             messages.success(request, IN_FORCE % {"row": version.workflow.title, "number": version.number})
         except DefinitionError as wrong:
-            messages.error(request, gettext("Not published. %(why)s") % {"why": wrong})
+            messages.error(request, gettext("Not published. %(why)s") % {"why": "; ".join(in_words(wrong))})
         except services.ServiceError as refused:
             messages.error(request, gettext("Not published. %(why)s.") % {"why": refused})
         return redirect(reverse("admin:orchestrator_workflow_change", args=[workflow.pk]))
+
+
+def in_words(wrong: DefinitionError) -> list[str]:
+    """Every objection with its path, as the reader says it."""
+    return [f"{told(at)}: {told(why)}" if at else told(why) for at, why in wrong.errors]
 
 
 def source_of(workflow: Workflow) -> str:

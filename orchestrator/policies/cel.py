@@ -18,6 +18,7 @@ from cel_expr_python import cel
 
 from orchestrator.policies import facts as fact_types
 from orchestrator.policies.tokens import WORDS, Comparison, ConditionError, prepare
+from orchestrator.said import said as _
 
 __all__ = [
     "Comparison",
@@ -102,19 +103,31 @@ def activation(vocabulary: Vocabulary, values: Mapping[str, Any]) -> Any:
 
 def check_vocabulary(vocabulary: Mapping[str, str]) -> list[tuple[str, str]]:
     """Objections to fact names and types, as (fact, message)."""
-    found = [("", f"has {len(vocabulary)} facts; at most {MAX_FACTS} are allowed")] * (len(vocabulary) > MAX_FACTS)
+    found: list[tuple[str, str]] = [
+        ("", _("has %(n)s facts; at most %(max_facts)s are allowed", n=len(vocabulary), max_facts=MAX_FACTS))
+    ] * (len(vocabulary) > MAX_FACTS)
     for name, kind in vocabulary.items():
         if not FACT_NAME.fullmatch(name) or name in RESERVED:
-            found.append((name, f"{name!r} is no fact name; expected small letters, digits and _, and no word of CEL"))
+            found.append(
+                (
+                    name,
+                    _("%(name)r is no fact name; expected small letters, digits and _, and no word of CEL", name=name),
+                )
+            )
         if kind not in CEL_TYPES:
-            found.append((name, f"{kind!r} is no type; expected one of {', '.join(CEL_TYPES)}"))
+            found.append(
+                (
+                    name,
+                    _("%(kind)r is no type; expected one of %(cel_types)s", kind=kind, cel_types=", ".join(CEL_TYPES)),
+                )
+            )
     return found
 
 
 @lru_cache(maxsize=256)
 def _environment(vocabulary: Vocabulary) -> Any:
     if objections := check_vocabulary(dict(vocabulary)):
-        raise ConditionError("; ".join(message for _, message in objections))
+        raise ConditionError("; ".join(message for _name, message in objections))
     return cel.NewEnv(variables={name: CEL_TYPES[kind] for name, kind in vocabulary})
 
 
@@ -129,7 +142,7 @@ def _compile(source: str, vocabulary: Vocabulary, currency_digits: int) -> Condi
         raise _explained(str(error), source, prepared.offsets) from None
     if expression.return_type() != BOOL:
         given = TYPE_WORDS.get(expression.return_type().name().lower(), expression.return_type().name().lower())
-        raise ConditionError(f"a condition must be true or false; this one gives a {given}")
+        raise ConditionError(_("a condition must be true or false; this one gives a %(given)s", given=given))
     used = {name: kinds[name] for name in prepared.names}
     return Condition(source, prepared.names, used, prepared.comparisons, vocabulary, expression)
 
@@ -143,9 +156,13 @@ def _explained(error: str, source: str, offsets: tuple[tuple[int, int], ...]) ->
     if overload := NO_OVERLOAD.fullmatch(message):
         operator = overload[1].strip("_@").replace("_", " ")
         operands = [TYPE_WORDS.get(kind, kind) for kind in overload[2].strip("()").split(", ")]
-        message = f"'{operator}' does not work between {' and '.join(operands)}"
+        message = _(
+            "'%(operator)s' does not work between %(operands)s", operator=operator, operands=" and ".join(operands)
+        )
     elif message.startswith("Syntax error"):
-        message = "the condition breaks off here" if "<EOF>' expecting" in message else "this is not expected here"
+        message = (
+            _("the condition breaks off here") if "<EOF>' expecting" in message else _("this is not expected here")
+        )
     return ConditionError(message, source, offsets[index][1] if index >= 0 else 0)
 
 

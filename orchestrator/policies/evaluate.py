@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 from orchestrator.policies import money
 from orchestrator.policies.cel import Comparison, Condition, ConditionError, activation, compile_condition
 from orchestrator.policies.facts import Facts, sampled, show, typed
+from orchestrator.said import said as _
+from orchestrator.said import said_by
 
 __all__ = [
     "ROUTES",
@@ -98,26 +100,31 @@ class PolicySet:
         """Everything that keeps this set from being published, as (path, message)."""
         found = [] if self.otherwise in STRICTNESS else [("otherwise", _no_route(self.otherwise))]
         if len(self.rules) > MAX_RULES:
-            found.append(("rules", f"has {len(self.rules)} rules; at most {MAX_RULES} are allowed"))
+            found.append(
+                (
+                    "rules",
+                    _("has %(n)s rules; at most %(max_rules)s are allowed", n=len(self.rules), max_rules=MAX_RULES),
+                )
+            )
         names = [rule.name for rule in self.rules]
         for rule in self.rules:
             found += [(f"rules.{rule.name}.{part}", message) for part, message in self._rule_objections(rule)]
             if names.count(rule.name) > 1:
-                found.append((f"rules.{rule.name}", "the name is given twice"))
+                found.append((f"rules.{rule.name}", _("the name is given twice")))
         return found
 
     def _rule_objections(self, rule: Rule) -> Iterator[tuple[str, str]]:
         if rule.route not in STRICTNESS:
             yield "route", _no_route(rule.route)
         if not 0 <= rule.near <= 100:
-            yield "near", f"is {rule.near}; expected 0 to 100 percent"
+            yield "near", _("is %(near)s; expected 0 to 100 percent", near=rule.near)
         try:
             self._compiled(rule)
         except ConditionError as error:
-            yield "when", str(error)
+            yield "when", said_by(error)
         for name in FACT_IN_REASON.findall(rule.reason):
             if name not in self.vocabulary:
-                yield "reason", f"names {{{name}}}, which is no fact"
+                yield "reason", _("names {%(name)s}, which is no fact", name=name)
 
     def _compiled(self, rule: Rule) -> Condition:
         return compile_condition(rule.when, self.vocabulary, money.digits_of(self.currency))
@@ -288,7 +295,7 @@ class _Case:
             for part in condition.comparisons
             if part.value and abs(self.values[part.fact] - part.value) * 100 <= rule.near * abs(part.value)
         ]
-        for _, part in sorted(close, key=lambda pair: pair[0]):
+        for _distance, part in sorted(close, key=lambda pair: pair[0]):
             side = turned(part, self.values[part.fact])
             if condition.run(activation(self.vocabulary, {**self.values, part.fact: side})) is True:
                 return self._near(rule, part, side)
@@ -327,4 +334,4 @@ def _plain(value: Any) -> Any:
 
 
 def _no_route(route: str) -> str:
-    return f"{route!r} is no route; expected one of {', '.join(ROUTES)}"
+    return _("%(route)r is no route; expected one of %(routes)s", route=route, routes=", ".join(ROUTES))

@@ -23,6 +23,7 @@ from typing import Any
 
 from orchestrator.definition_model import FactSource, lookup
 from orchestrator.policies import money
+from orchestrator.said import said as _
 
 MAX_TEXT = 10_000
 MAX_ITEMS = MAX_ITEM_TEXT = 1_000
@@ -189,14 +190,14 @@ def _texts(value: Any) -> list[str]:
 
 def _day(value: Any) -> str:
     if isinstance(value, datetime) or not isinstance(value, (str, date)):
-        raise ValueError(f"{value!r:.60} is no date")
+        raise ValueError(_("%(value).60r is no date", value=value))
     text = str(value)
     if len(text) != 10:
-        raise ValueError(f"{text!r:.60} is no date such as 2026-03-31")
+        raise ValueError(_("%(text).60r is no date such as 2026-03-31", text=text))
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise ValueError(f"{text!r} is no date such as 2026-03-31") from None
+        raise ValueError(_("%(text).60r is no date such as 2026-03-31", text=text)) from None
 
 
 def _minor(value: Any) -> int:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
+from orchestrator.said import said as _
+
 # ISO 4217 currencies whose minor unit is not 1/100.
 _DIGITS = {
     **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND"), 0),
@@ -31,17 +33,35 @@ def parse_typed(text: str, currency_digits: int = 2) -> int:
     """
     match = TYPED.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no amount; write it like 50,000.00 (comma for thousands, dot for cents)")
+        raise ValueError(
+            _("%(text)r is no amount; write it like 50,000.00 (comma for thousands, dot for cents)", text=text)
+        )
     whole, fraction = match[1].replace(",", ""), match[2] or ""
     if len(fraction) == 3 != currency_digits:
-        raise ValueError(f"{text!r} could be {whole} or {whole}{fraction}; write {whole}.00 or {whole},{fraction}")
+        raise ValueError(
+            _(
+                "%(text)r could be %(whole)s or %(whole)s%(fraction)s; write %(whole)s.00 or %(whole)s,%(fraction)s",
+                text=text,
+                whole=whole,
+                fraction=fraction,
+            )
+        )
     if len(fraction) > currency_digits:
-        raise ValueError(f"{text!r} has {len(fraction)} digits after the point; at most {currency_digits} are expected")
+        raise ValueError(
+            _(
+                "%(text)r has %(n)s digits after the point; at most %(currency_digits)s are expected",
+                text=text,
+                n=len(fraction),
+                currency_digits=currency_digits,
+            )
+        )
     if len(whole) > 1 and whole.startswith("0"):
-        raise ValueError(f"{text!r} starts with a zero; write thousands as 50,000 and, in a list, as 50000")
+        raise ValueError(
+            _("%(text)r starts with a zero; write thousands as 50,000 and, in a list, as 50000", text=text)
+        )
     minor = int(whole + fraction.ljust(currency_digits, "0"))
     if minor > MAX_MINOR:
-        raise ValueError(f"{text!r} is larger than any amount; expected at most 15 digits")
+        raise ValueError(_("%(text)r is larger than any amount; expected at most 15 digits", text=text))
     return minor
 
 
@@ -52,10 +72,10 @@ def to_minor(amount: Decimal | str | int, currency_digits: int = 2) -> int:
     """
     if isinstance(amount, str):
         if not DECIMAL.fullmatch(amount):
-            raise ValueError(f"{amount!r} is no decimal amount such as 1234.50")
+            raise ValueError(_("%(amount)r is no decimal amount such as 1234.50", amount=amount))
         amount = Decimal(amount)
     if isinstance(amount, bool) or not isinstance(amount, (Decimal, int)):
-        raise ValueError(f"{amount!r} is {type(amount).__name__}, no decimal amount")
+        raise ValueError(_("%(amount)r is %(kind)s, no decimal amount", amount=amount, kind=type(amount).__name__))
     return _rounded(Decimal(amount), currency_digits)
 
 
@@ -84,7 +104,7 @@ def show(minor: int, currency_digits: int = 2) -> str:
 
 def _rounded(amount: Decimal, digits: int) -> int:
     if not amount.is_finite() or abs(amount) > MAX_MINOR:
-        raise ValueError(f"{amount} is no amount; expected at most 15 digits")
+        raise ValueError(_("%(amount)s is no amount; expected at most 15 digits", amount=amount))
     with localcontext() as context:
         context.prec = 60
         return int(amount.scaleb(digits).to_integral_value(rounding=ROUND_HALF_UP))

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 
 from orchestrator.policies import facts as fact_types
 from orchestrator.policies.money import parse_typed
+from orchestrator.said import said as _
+from orchestrator.said import said_by
 from orchestrator.shorthand import suggest
 
 MAX_SOURCE = 2_000
@@ -60,8 +62,10 @@ class ConditionError(ValueError):
         before = source[: max(position, 0)]
         self.line = before.count("\n") + 1 if position >= 0 else 0
         self.column = position - before.rfind("\n") if position >= 0 else 0
-        place = f"line {self.line}, column {self.column}: " if self.line > 1 else f"column {self.column}: "
-        super().__init__(place + message if position >= 0 else message)
+        at = {"line": self.line, "column": self.column, "message": message}
+        placed = _("line %(line)s, column %(column)s: %(message)s", **at)
+        placed = placed if self.line > 1 else _("column %(column)s: %(message)s", **at)
+        super().__init__(placed if position >= 0 else message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,15 @@ def prepare(source: str, vocabulary: Mapping[str, str], currency_digits: int = 2
 def tokenise(source: str) -> list[Token]:
     """Tokens with their bracket and clause; bounded in length, number and depth."""
     if not source.strip():
-        raise ConditionError("the condition is empty")
+        raise ConditionError(_("the condition is empty"))
     if len(source) > MAX_SOURCE:
-        raise ConditionError(f"the condition has {len(source)} characters; at most {MAX_SOURCE} are allowed")
+        raise ConditionError(
+            _(
+                "the condition has %(n)s characters; at most %(max_source)s are allowed",
+                n=len(source),
+                max_source=MAX_SOURCE,
+            )
+        )
     tokens: list[Token] = []
     brackets: list[str] = []
     place = clause = 0
@@ -127,9 +137,15 @@ def tokenise(source: str) -> list[Token]:
         _track(brackets, token, tokens, source)
         tokens.append(token)
     if brackets:
-        raise ConditionError("a bracket is not closed", source, len(source))
+        raise ConditionError(_("a bracket is not closed"), source, len(source))
     if len(tokens) > MAX_TOKENS:
-        raise ConditionError(f"the condition has {len(tokens)} words and signs; at most {MAX_TOKENS} are allowed")
+        raise ConditionError(
+            _(
+                "the condition has %(n)s words and signs; at most %(max_tokens)s are allowed",
+                n=len(tokens),
+                max_tokens=MAX_TOKENS,
+            )
+        )
     return tokens
 
 
@@ -139,15 +155,21 @@ def _next(source: str, place: int, inside: str, clause: int) -> Token:
         return Token("number", grouped[0], place, inside, clause)
     if grouped:
         plain = grouped[0].replace(",", "")
-        message = f"{grouped[0]!r} in a list could be one number or two; write {plain}, or a space after the comma"
+        message = _(
+            "%(value)r in a list could be one number or two; write %(plain)s, or a space after the comma",
+            value=grouped[0],
+            plain=plain,
+        )
         raise ConditionError(message, source, place)
     match = TOKEN.match(source, place)
     if match is None:
-        raise ConditionError(f"{source[place]!r} does not belong in a condition", source, place)
+        raise ConditionError(_("%(value)r does not belong in a condition", value=source[place]), source, place)
     if match[0] in SAID_OTHERWISE:
-        raise ConditionError(f"write {SAID_OTHERWISE[match[0]]} instead of {match[0]}", source, place)
+        raise ConditionError(
+            _("write %(value)s instead of %(value2)s", value=SAID_OTHERWISE[match[0]], value2=match[0]), source, place
+        )
     if match[0] == "," and inside in ("", "group"):
-        raise ConditionError("a comma separates thousands, a dot the decimals: write 50,000.00", source, place)
+        raise ConditionError(_("a comma separates thousands, a dot the decimals: write 50,000.00"), source, place)
     return Token(str(match.lastgroup), match[0], place, inside, clause)
 
 
@@ -161,9 +183,11 @@ def _track(brackets: list[str], token: Token, before: Sequence[Token], source: s
     elif token.text == "[":
         brackets.append("list")
     elif token.text in (")", "]") and (not brackets or (brackets.pop() == "list") != (token.text == "]")):
-        raise ConditionError(f"{token.text!r} closes no bracket", source, token.start)
+        raise ConditionError(_("%(text)r closes no bracket", text=token.text), source, token.start)
     if len(brackets) > MAX_NESTING:
-        raise ConditionError(f"brackets are nested deeper than {MAX_NESTING}", source, token.start)
+        raise ConditionError(
+            _("brackets are nested deeper than %(max_nesting)s", max_nesting=MAX_NESTING), source, token.start
+        )
 
 
 def _around(tokens: Sequence[Token], index: int) -> tuple[str, str]:
@@ -180,19 +204,31 @@ def _names(tokens: Sequence[Token], vocabulary: Mapping[str, str], source: str) 
         before, after = _around(tokens, index)
         if after == "(":
             if token.text not in FUNCTIONS:
-                known = f"{suggest(token.text, FUNCTIONS)}; known are {', '.join(sorted(FUNCTIONS))}"
-                raise ConditionError(f"there is no function {token.text!r}{known}", source, token.start)
+                known = _(
+                    "%(text)s; known are %(names)s",
+                    text=suggest(token.text, FUNCTIONS),
+                    names=", ".join(sorted(FUNCTIONS)),
+                )
+                raise ConditionError(
+                    _("there is no function %(text)r%(known)s", text=token.text, known=known), source, token.start
+                )
         elif index > 1 and before == "(" and tokens[index - 2].text in MACROS and after == ",":
             if token.text in vocabulary:
-                raise ConditionError(f"{token.text!r} is a fact; name the item differently", source, token.start)
+                raise ConditionError(
+                    _("%(text)r is a fact; name the item differently", text=token.text), source, token.start
+                )
             bound.add(token.text)
         elif before == ".":
-            raise ConditionError(f"facts have no parts; '.{token.text}' is not possible", source, token.start)
+            raise ConditionError(
+                _("facts have no parts; '.%(text)s' is not possible", text=token.text), source, token.start
+            )
         elif token.text in vocabulary:
             found[token.text] = None
         elif token.text not in bound:
             raise ConditionError(
-                f"there is no fact {token.text!r}{suggest(token.text, vocabulary)}", source, token.start
+                _("there is no fact %(text)r%(text2)s", text=token.text, text2=suggest(token.text, vocabulary)),
+                source,
+                token.start,
             )
     return tuple(found)
 
@@ -204,17 +240,19 @@ def _refuse_money_traps(tokens: Sequence[Token], vocabulary: Mapping[str, str], 
         before = tokens[index - 1].text if index else ""
         trap = ""
         if amounts and token.text == "?":
-            trap = "a condition with an amount cannot use '? :'; write two rules"
+            trap = _("a condition with an amount cannot use '? :'; write two rules")
         elif token.clause in amounts and token.kind == "name" and token.text not in WORDS:
             kind = vocabulary.get(token.text)
             if kind != "money" or token.inside in ("call", "list"):
-                trap = f"{token.text!r} cannot stand here: an amount can only be compared with amounts"
+                trap = _("%(text)r cannot stand here: an amount can only be compared with amounts", text=token.text)
             elif before == "/" or (before == "*" and tokens[index - 2].kind != "number"):
-                trap = "amounts cannot be multiplied or divided by amounts; compare with 'other_amount * 2'"
+                trap = _("amounts cannot be multiplied or divided by amounts; compare with 'other_amount * 2'")
         elif token.clause in amounts and token.text == "%":
-            trap = "'%' does not work with amounts"
+            trap = _("%(sign)r does not work with amounts", sign="%")
         elif token.clause in amounts and token.text in ("*", "/") and not _has_factor(tokens, index):
-            trap = f"{token.text!r} needs an amount on its left and a number on its right: 'ordered * 1.05'"
+            trap = _(
+                "%(text)r needs an amount on its left and a number on its right: 'ordered * 1.05'", text=token.text
+            )
         if trap:
             raise ConditionError(trap, source, token.start)
 
@@ -253,7 +291,7 @@ def _rewritten(tokens: Sequence[Token], vocabulary: Mapping[str, str], digits: i
             else:
                 texts.append(token.text)
         except ValueError as error:
-            raise ConditionError(str(error), source, token.start) from None
+            raise ConditionError(said_by(error), source, token.start) from None
     return texts
 
 
@@ -262,7 +300,7 @@ def _number(text: str, clause: set[str], factor: bool, digits: int) -> str:
         return str(parse_typed(text, digits))
     match = PLAIN_NUMBER.fullmatch(text.replace(",", "") if GROUPED.fullmatch(text) else text)
     if match is None or len(match[0]) > 18:
-        raise ValueError(f"{text!r} is no number; write it like 1000 or 0.85")
+        raise ValueError(_("%(text)r is no number; write it like 1000 or 0.85", text=text))
     whole, fraction = match[1], match[2] or ""
     if "money" in clause:
         return f"{int(whole + fraction[1:])} / {10 ** (len(fraction) - 1)}" if fraction else whole
