@@ -241,3 +241,12 @@ def test_after_the_last_case_the_list_takes_the_place_of_the_whole_page(everybod
     response = client.post(case_url(review, "decide"), shown, headers={"HX-Request": "true"})
     assert response.status_code == 200
     assert json.loads(response["HX-Location"]) == {"path": "/queue/", "target": "body"}
+
+
+def test_a_settled_case_says_who_answered_and_why_and_counts_nothing_as_open(everybody, review):
+    decide(signed_in(everybody.clerk), review, "reject", reason__reject="wrong_amount", comment__reject="Ask anew.")
+    page = text_of(signed_in(everybody.second).get(case_url(review)))
+    assert "Wrong amount: “Ask anew.”<br>" in page
+    assert f">{everybody.clerk.get_full_name() or everybody.clerk.username}, <time" in page
+    assert 'id="settled"' not in page
+    assert "tag bad push yet" not in page

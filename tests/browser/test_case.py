@@ -66,6 +66,7 @@ def test_a_pick_tells_at_once_what_would_be_paid(everybody: Cast, sign_in: SignI
     page.goto(case_url(paper_case(everybody, [["Total 100.00"]], said)))
     page.get_by_role("radio", name=re.compile("90.00")).check()
     expect(page.locator("#consequence")).to_contain_text("€90.00")
+    expect(page.locator("#live")).to_have_text("You would pay €90.00")
     expect(page.locator("#settled")).to_have_text("1 of 1 settled")
 
 

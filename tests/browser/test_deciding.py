@@ -227,6 +227,7 @@ def test_undo_works_after_a_reload_and_from_another_tab_and_nothing_moved_meanwh
     expect(tab.locator("#toast")).to_contain_text("KB-1: rejected.")
     press(tab, "z")
     expect(tab.locator("#toast")).to_contain_text("Undone.")
+    expect(tab.locator("#live")).to_contain_text("Undone. KB-1: rejected.")
     kinds = list(Event.objects.filter(subject_id=str(review.pk)).values_list("kind", flat=True))
     assert {"review.rejected", "review.recalled"} <= set(kinds)
 
