@@ -5,6 +5,7 @@ nothing is done, nobody else is asked, and whoever answered is told what was exp
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
@@ -53,10 +54,11 @@ def plant(
     input: Mapping[str, Any] | None = None,
     documents: Sequence[tuple[str, bytes]] = (),
     corrections: Mapping[str, Any] | None = None,
+    deadline: datetime | None = None,
     key: str = "",
 ) -> ControlCase:
-    """Starts a control case as if `stands_in` had handed it in; `documents` are (name, content). NotAllowed; Invalid,
-    by field."""
+    """Starts a control case as if `stands_in` had handed it in; `documents` are (name, content), `deadline` and `key`
+    as for any run. NotAllowed; Invalid, by field."""
     if not actor.has_perm(ADD):
         raise NotAllowed("control", gettext("You may not plant control cases."))
     corrections = corrections or {}
@@ -65,7 +67,13 @@ def plant(
     try:
         papers = [store_document(data=data, name=name, actor=stands_in) for name, data in documents]
         run, _created = runs.start_run(
-            workflow=workflow, input=input or {}, actor=stands_in, documents=papers, key=key, control=True
+            workflow=workflow,
+            input=input or {},
+            actor=stands_in,
+            documents=papers,
+            deadline=deadline,
+            key=key,
+            control=True,
         )
     except DocumentRefused as refused:
         raise Invalid([("documents", str(refused))]) from None

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -23,6 +24,7 @@ from ..models import ControlCase
 from ..packet import name_of
 from ..policies import SIGNED
 
+FIELDS = ("workflow", "stands_in", "deadline", "input", "documents", "verdicts", "corrections", "why")
 ANSWERS = {"approve": _("Approve"), "reject": _("Reject"), "reroute": _("Reroute")}
 
 
@@ -57,7 +59,9 @@ class PlantForm(forms.ModelForm):
         label=_("Handed in as"),
         help_text=_("An account with the right “Stands as who handed in control cases”, such as that of a mailbox."),
     )
-    input = forms.JSONField(required=False, label=_("Input"), help_text=_("As JSON, as the workflow takes it."))
+    input = forms.JSONField(
+        required=False, initial=dict, label=_("Input"), help_text=_("As JSON, as the workflow takes it.")
+    )
     documents = Documents(required=False, label=_("Documents"))
     verdicts = forms.MultipleChoiceField(
         choices=[(name, ANSWERS[name]) for name in SIGNED],
@@ -66,8 +70,16 @@ class PlantForm(forms.ModelForm):
     )
     corrections = forms.JSONField(
         required=False,
+        initial=dict,
         label=_("Right corrections"),
         help_text=_('What a right approval corrects: {"/read/invoice/iban": "DE89…"}. Nothing else is looked at.'),
+    )
+
+    deadline = forms.SplitDateTimeField(
+        required=False,
+        widget=AdminSplitDateTime,
+        label=_("Wanted by"),
+        help_text=_("Where cases that come this way have such a time. Empty: by the queue's own."),
     )
 
     class Meta:
@@ -97,6 +109,7 @@ class PlantForm(forms.ModelForm):
                 documents=[(file.name, file.read()) for file in given["documents"]],
                 verdicts=given["verdicts"],
                 corrections=given["corrections"],
+                deadline=given["deadline"],
                 why=given["why"],
                 actor=self.actor,
             )
@@ -140,7 +153,7 @@ class ControlCaseAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [*PlantForm.base_fields]
+            return FIELDS
         return ["case", "workflow", "handed_in_as", "right", "corrections", "why", "state", "answered_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

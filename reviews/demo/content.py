@@ -23,6 +23,7 @@ from reviews.models import Queue, ReviewPolicy
 from .cases import VENDORS, Book, DemoCase, cases
 from .claims import DemoClaim, claims
 from .past import answer_past, past
+from .planted import answer_planted, plant, planted
 
 SHIPPED = Path(settings.BASE_DIR) / "orchestrator" / "workflows"
 SOURCES = {
@@ -70,6 +71,7 @@ QUEUES = {
     "expenses": ("Expense claims", "standard", ("clerks", "managers", "cfo")),
     "reversals": ("Reversals", "escalated", ("managers", "cfo")),
 }
+BY_MAIL = 3  # every third invoice comes by mail, the others are handed in by a person
 FROM_A_CASE = ("reversal",)  # nobody starts these by hand
 
 
@@ -88,14 +90,19 @@ def load() -> dict[str, int]:
     pages = Book(timezone.now().date())
     book, earlier = cases(pages), past(pages)
     world([*book, *earlier])
-    started = sum(start(case, f"demo/{number}") for number, case in enumerate(book))
-    started += sum(start(case, f"demo/past-{number}") for number, case in enumerate(earlier))
+    mail = mailbox()
+    ravi = get_user_model().objects.get(username="ravi")
+    started = sum(start(case, f"demo/{n}", mail if n % BY_MAIL == 0 else ravi) for n, case in enumerate(book))
+    started += sum(start(case, f"demo/past-{number}", ravi) for number, case in enumerate(earlier))
+    known = planted(book)
+    started += sum(plant(case, number, mail, ada) for number, case in enumerate(known))
     work_until_idle()
     answer_past()
+    answer_planted(known, mail)
     receipts = claims(timezone.now().date())
     started += sum(hand_in(claim, number) for number, claim in enumerate(receipts))
     return {
-        "cases": len(book) + len(earlier) + len(receipts),
+        "cases": len(book) + len(earlier) + len(known) + len(receipts),
         "started": started,
         "waiting": Run.objects.filter(status=Run.Status.WAITING).count(),
     }
@@ -131,6 +138,7 @@ def allow_admins() -> None:
             *Permission.objects.filter(
                 content_type__app_label="reviews", content_type__model__in=("queue", "reviewpolicy", "reviewlevel")
             ),
+            *Permission.objects.filter(codename__in=("add_controlcase", "view_controlcase")),
             *Permission.objects.filter(content_type__app_label__in=("auth", "guardian")),
         ]
     )
@@ -246,17 +254,30 @@ def receipt_row(case: DemoCase) -> dict[str, Any]:
     }
 
 
-def start(case: DemoCase, key: str) -> bool:
+@transaction.atomic
+def mailbox() -> Any:
+    """The account under which invoices come in by mail. Nobody signs in with it, and control cases come in under it as
+    well."""
+    mail, made = get_user_model().objects.get_or_create(username="mail", defaults={"first_name": "Incoming mail"})
+    if made:
+        mail.set_unusable_password()
+        mail.save()
+    mailboxes, _ = Group.objects.get_or_create(name="mailboxes")
+    mailboxes.permissions.set(Permission.objects.filter(codename="stand_in", content_type__app_label="reviews"))
+    mail.groups.set([mailboxes, Group.objects.get(name="requesters")])
+    return mail
+
+
+def start(case: DemoCase, key: str, actor: Any) -> bool:
     """Hands in the case as the requester would. False: it was there already."""
-    ravi = get_user_model().objects.get(username="ravi")
-    if Run.objects.filter(started_by=ravi, key=key).exists():
+    if Run.objects.filter(key=key).exists():
         return False
-    document = store_document(data=case.content, name=case.file, actor=ravi)
+    document = store_document(data=case.content, name=case.file, actor=actor)
     services.start_run(
         workflow="invoice-to-pay",
         input={},
         documents=[document],
-        actor=ravi,
+        actor=actor,
         key=key,
         deadline=timezone.now() + case.due_in,
     )
