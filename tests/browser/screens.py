@@ -73,6 +73,24 @@ def reversal_case(page: Page, base: str) -> str:
     return base + str(page.locator(".items h3 a").first.get_attribute("href"))
 
 
+def record(page: Page, base: str) -> str:
+    """The newest of the trail."""
+    page.goto(f"{base}/audit/")
+    return base + str(page.locator("#record .btn").first.get_attribute("href"))
+
+
+def settled(page: Page, base: str) -> str:
+    """One that was answered."""
+    page.goto(f"{base}/queue/?view=done")
+    return base + str(page.locator(".items h3 a").last.get_attribute("href"))
+
+
+def policy(page: Page, base: str) -> str:
+    """That of payments."""
+    page.goto(f"{base}/admin/orchestrator/policy/")
+    return base + str(page.locator("#result_list tbody a", has_text="Payments").first.get_attribute("href"))
+
+
 def handed_over(page: Page, base: str) -> str:
     """A workflow as the second admin finds it."""
     sign_in(page, base, "ada")
@@ -109,6 +127,7 @@ def at(path: str) -> Callable[[Page, str], str]:
 PAGES: dict[str, tuple[str, Callable[[Page, str], str]]] = {  # name: who reads it, where it is
     "queue": ("clara", at("queue/")),
     "case": ("clara", case),
+    "settled": ("clara", settled),
     "run": ("clara", run),
     "runs": ("clara", at("runs/")),
     "notices": ("clara", at("notices/")),
@@ -116,12 +135,14 @@ PAGES: dict[str, tuple[str, Callable[[Page, str], str]]] = {  # name: who reads 
     "help-keys": ("clara", at("help/keys/")),
     "start": ("ravi", at("start/")),
     "audit": ("olga", at("audit/")),
+    "record": ("olga", record),
     "insights": ("maya", at("insights/")),
     **{f"insights-{tab}": ("maya", at(f"insights/?tab={tab}")) for tab in TABS[1:]},
     "holds": ("maya", at("holds/")),
     "reversal": ("clara", reversal),
     "reversal-case": ("felix", reversal_case),
     "admin": ("amir", at("admin/")),
+    "policy": ("ada", policy),
     "handed-over": ("amir", handed_over),
     "webhook": ("amir", webhook),
 }

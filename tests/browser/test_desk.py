@@ -216,3 +216,6 @@ def test_no_page_scrolls_sideways_at_320_pixels(everybody: Cast, sign_in: SignIn
         page.goto(address)
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, address
+    page.set_viewport_size({"width": 320, "height": 256})  # 1280 by 1024 at 400 %: nothing lies over what is read
+    page.goto(case_url(review))
+    expect(page.locator("#decision")).to_have_css("position", "static")
