@@ -30,7 +30,7 @@ from .errors import AlreadyDecided, Conflict, Invalid, Missing, NotAllowed, Revi
 from .feedback import TOLD, Feedback
 from .forms import SnoozeForm, TextForm
 from .inbox import Sight, Wanted, newest_review, newest_round, reach_of
-from .models import Draft, Review
+from .models import Approval, Draft, Review
 from .packet import difference
 from .past import similar
 from .permissions import allowed, standing_of
@@ -99,11 +99,13 @@ def since(review: Review, digest: str) -> dict[str, Any]:
 @login_required
 @require_http_methods(["POST", "PUT"])
 def draft(request: Request, task: UUID) -> HttpResponse:
-    """Keeps what is filled in, reserves the case at the first change, and says what would follow."""
+    """Keeps what is filled in, reserves the case at the first change, and says what would follow. Of a case that is
+    never theirs to decide, and of a page that was answered, there is nothing to keep."""
     review = newest_review(request.user, task)
     post = request.POST if request.method == "POST" else QueryDict(request.body)
     answer, verdicts = Answer.of(post.dict()), allowed(request.user, review)
-    if not verdicts and not standing_of(request.user, review).decides:  # never theirs to decide: nothing to keep
+    never_theirs = not verdicts and not standing_of(request.user, review).decides
+    if never_theirs or is_recorded(post.get("nonce", "")):
         return HttpResponse(status=204) if request.htmx else redirect(case_url(review, Wanted.of(request.GET)))
     kept = keep(request, review, answer)
     if review.claimed_by_id is None and verdicts:
@@ -114,6 +116,11 @@ def draft(request: Request, task: UUID) -> HttpResponse:
         return redirect(case_url(review, Wanted.of(request.GET)))
     page = make_page(request, review, answer, verdicts, saved_at=kept.saved_at)
     return render(request, "cases/_consequence.html", {"case": page, "settling": True})
+
+
+def is_recorded(nonce: str) -> bool:
+    """The last draft of a page may come after its answer: it must not reserve again what waits for others."""
+    return bool(nonce) and Approval.objects.filter(nonce=nonce[:80]).exists()
 
 
 @login_required

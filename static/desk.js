@@ -62,7 +62,7 @@
   });
 
   const tell = text => { const l = $('#live'); if (l.textContent !== text) l.textContent = text; };
-  setTimeout(() => tell($('p.toast')?.innerText ?? ''), 500); // while it loads nobody listens
+  setTimeout(() => { const t = $('p.toast'); if (t) tell(t.innerText); }, 500); // while it loads nobody listens
   let hidden = document.hidden && Date.now(), polled = 0, said = 0;
   addEventListener('visibilitychange', () => {
     hidden = document.hidden && Date.now();
@@ -103,7 +103,8 @@
   addEventListener('htmx:afterSettle', e => {
     const el = e.target;
     label();
-    if (el.id === 'news' && Date.now() - said > 3e4) { said = Date.now(); tell($('span', el)?.textContent ?? ''); }
+    const news = el.id === 'news' && $('span', el); // not mere counts
+    if (news && Date.now() - said > 3e4) { said = Date.now(); tell(news.textContent); }
     const w = whole(el), say = $(w ? ':not(.card)[data-say]' : '[data-say]', el), done = el.matches('main') && $('.toast span,p.toast'); if (say) tell((done ? done.innerText.replace(/\.?$/, '. ') : '') + say.dataset.say);
     if (w) {
       const f = $('[data-focus]', el) ?? (el.matches('body') && $('h1', el));

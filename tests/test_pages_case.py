@@ -159,6 +159,24 @@ def test_a_draft_is_kept_reserves_the_case_and_says_what_would_follow(everybody,
     assert "As agreed" not in text_of(signed_in(everybody.second).get(case_url(review)))
 
 
+@pytest.mark.parametrize("verdict", ["reject", "delegate"])
+def test_a_draft_that_comes_after_its_answer_does_not_take_the_case_from_who_is_next(everybody, verdict):
+    everybody.policy.quorum, everybody.policy.blind = 2, True
+    everybody.policy.save()
+    review = waiting_bill(everybody)
+    client = signed_in(everybody.clerk)
+    filled = form_of(client.get(case_url(review))) | {"verdict": verdict}
+    targets = {"target:delegate": "user:second", "comment:delegate": "yours"} if verdict == "delegate" else {}
+    filled |= {"reason:reject": "duplicate", **targets}
+    assert client.post(case_url(review, "decide"), filled).status_code == 302
+    kept = list(Draft.objects.values())
+    assert client.post(case_url(review, "draft"), filled, headers={"HX-Request": "true"}).status_code == 204
+    assert list(Draft.objects.values()) == kept
+    review.refresh_from_db()
+    assert review.claimed_by is None
+    assert reviews.claim(review_id=review.pk, actor=everybody.second).claimed_by == everybody.second
+
+
 def test_without_script_a_draft_leads_back_to_the_case(everybody, review):
     response = signed_in(everybody.clerk).post(case_url(review, "draft"), {"pick:d1": "1"})
     assert response.url == case_url(review)

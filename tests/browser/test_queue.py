@@ -1,13 +1,16 @@
 """The queue in a real browser: by keyboard, what is new, coming back to the same row, several at once."""
 
+from datetime import timedelta
+
 import pytest
+from django.db.models import F
 from playwright.sync_api import expect
 
 from reviews.models import Review
 from reviews.services import claim
-from tests.cast import Cast, cast, waiting_bill
+from tests.cast import Cast, answer, cast, waiting_bill
 
-from .conftest import SignIn, press
+from .conftest import SignIn, press, settled
 from .test_desk import THEMES, violations, widths
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,6 +32,23 @@ def test_new_cases_are_announced_and_the_list_stays_until_it_is_asked_for(everyb
     expect(page.locator("#v-mine")).to_contain_text("2")
     press(page, ".")
     expect(page.locator(".items h3 a")).to_have_text([second.title, first.title])
+
+
+def test_a_count_that_changed_does_not_keep_what_arrives_after_it_from_being_announced(
+    everybody: Cast, sign_in: SignIn
+) -> None:
+    waiting_bill(everybody)
+    gone = waiting_bill(everybody)
+    Review.objects.update(opened_at=F("opened_at") - timedelta(minutes=1))
+    page = sign_in("clerk")
+    expect(page.locator("#v-mine")).to_contain_text("2")
+    answer(gone, everybody.second, "reject")
+    page.evaluate("htmx.trigger('#news', 'look')")
+    expect(page.locator("#v-mine")).to_contain_text("1")
+    settled(page)
+    waiting_bill(everybody)
+    page.evaluate("htmx.trigger('#news', 'look')")
+    expect(page.locator("#live")).to_contain_text("1 new case arrived")
 
 
 def test_an_empty_list_fills_by_itself(everybody: Cast, sign_in: SignIn) -> None:
