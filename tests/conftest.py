@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -75,6 +77,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def failed(item: pytest.Item) -> bool:
     """A test that failed has said what is wrong."""
     return not item.stash.get(OUTCOMES, {}).get("call", False)
+
+
+@pytest.fixture
+def one_day() -> None:
+    """What the test does, it does on one day: what is left of this one is waited for where it is less than a minute."""
+    now = datetime.now(UTC)
+    left = datetime.combine(now.date() + timedelta(days=1), time.min, UTC) - now
+    if left < timedelta(minutes=1):
+        sleep(left.total_seconds() + 0.1)
 
 
 @pytest.fixture(scope="session")

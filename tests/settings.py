@@ -6,7 +6,7 @@ from orchestrator.settings import DATABASES, VAR_DIR
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 else:  # a test is one transaction, however busy the machine is; processes that tests start keep the product's limits
-    DATABASES["default"]["OPTIONS"]["options"] = "-c lock_timeout=20s"
+    DATABASES["default"]["OPTIONS"]["options"] = "-c lock_timeout=2s"
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

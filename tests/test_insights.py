@@ -20,7 +20,7 @@ from tests.cast import answer, bill, cast, group, open_review_of, waiting_bill, 
 from tests.desk import signed_in, text_of
 from tests.guards import guards_lifted
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_day")]
 CORRECTION = {"/read/invoice/payable": "900.00"}
 
 

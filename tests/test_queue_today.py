@@ -7,7 +7,7 @@ import pytest
 from .cast import answer, cast, waiting_bill
 from .desk import signed_in, text_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_day")]
 
 
 def shown(user):
