@@ -14,7 +14,7 @@ from orchestrator.pinned import definition_of
 
 from . import reversing
 from .entitlement import History
-from .models import Approval, Queue, Review
+from .models import Approval, ControlCase, Queue, Review
 from .permissions import had_a_part
 from .policies import APPROVE, REJECT, VERDICTS, VOTES
 
@@ -170,6 +170,15 @@ def answers_are_told_once(now: datetime) -> Found:
             yield f"decision {pk}", f"{told[str(pk)]} events tell of it"
 
 
+@invariant("I26", "a control case is one in each of its rounds, and is over with its answer")
+def control_cases_end(now: datetime) -> Found:
+    for review in Review.objects.filter(Q(control=None) ^ Q(run__control=None)):
+        yield f"review {review.pk}", "is of a control case and does not say so, or the other way round"
+    answered = ControlCase.objects.filter(answered_at__isnull=False)
+    for case in answered.filter(review__run__ended_at=None):
+        yield f"control case {case.pk}", f"was answered at {case.answered_at}, and its run goes on"
+
+
 INVARIANTS = (
     rejected_is_void,
     effects_are_signed,
@@ -183,4 +192,5 @@ INVARIANTS = (
     ended_runs_ask_nobody,
     lateness_is_told,
     answers_are_told_once,
+    control_cases_end,
 )

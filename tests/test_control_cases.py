@@ -6,6 +6,7 @@ from django.db import transaction
 
 from audit.ids import uuid7
 from audit.models import Event
+from orchestrator import family
 from orchestrator import services as runs
 from orchestrator.grants import give
 from orchestrator.models import Effect, LedgerEntry, Run, Workflow
@@ -99,6 +100,34 @@ def test_one_signature_is_enough_however_many_a_case_needs(everybody, box):
     review = planted(everybody, box)
     assert "feedback" in answer(review, everybody.clerk, "reject")
     nothing_was_done(review)
+
+
+OUTER = """
+workflow: outer
+title: Outer
+input: {amount: string, number: string, differences: integer}
+steps:
+  inner: {workflow: pay-bills, input: {amount: input.amount, number: input.number, differences: input.differences}}
+  after: {agent: test.count, needs: [inner]}
+"""
+
+
+def test_the_answer_to_a_case_that_it_started_ends_the_whole(everybody, box):
+    runs.save_workflow(source=OUTER, actor=everybody.admin, second=second_admin())
+    given = {"workflow": "outer", "stands_in": box, "verdicts": ["reject"], "why": WHY, "actor": everybody.admin}
+    case = control.plant(**given, input={"amount": "1.00", "number": "KB-7", "differences": 1})
+    work()
+    review = Review.objects.get()
+    assert (review.control, review.run.parent.run) == (True, case.run)
+    with pytest.raises(NotAllowed):
+        answer(review, everybody.admin, "reject")
+    assert answer(review, everybody.clerk, "reject")["feedback"]["caught"]
+    nothing_was_done(review)
+    family.sweep()  # what a commit would have done
+    work()
+    case = ControlCase.objects.get()
+    assert (case.state, case.run.status, case.run.outcome) == ("caught", "cancelled", control.OVER)
+    assert not case.run.tasks.filter(step="after").exists()
 
 
 def test_its_trail_is_whole_and_names_who_planted_it_and_what_was_right(everybody, review):

@@ -40,6 +40,7 @@ from orchestrator.sources import account_of
 from reviews.models import Approval, Review
 
 from .cast import answer, bill, cast, paid_bill, waiting_bill, work
+from .control import mailbox, planted
 from .guards import guards_lifted
 from .invariants import assert_invariants
 
@@ -495,9 +496,14 @@ def suspended_without_a_way_back(review: Review) -> None:
     Run.objects.update(status="suspended")
 
 
+def a_round_that_says_it_was_planted(review: Review) -> None:
+    Review.objects.update(control=True)
+
+
 @pytest.mark.parametrize(
     "seed",
     [
+        ("I26", a_round_that_says_it_was_planted),
         ("I13", suspended_without_a_way_back),
         ("I17", a_review_that_nobody_holds),
         ("I17", a_review_nobody_waits_for),
@@ -527,6 +533,15 @@ def test_an_effect_that_outlives_a_rejection_is_caught(rejected):
         effect.save(force_insert=True)
     assert found("I04")
     assert found("I18")
+
+
+def test_a_control_case_that_goes_on_after_its_answer_is_caught():
+    everybody = cast()
+    answer(planted(everybody, mailbox()), everybody.clerk, "reject")
+    assert found("I26") == []
+    with guards_lifted():
+        Run.objects.update(status="running", ended_at=None)
+    assert found("I26")
 
 
 def test_something_sent_after_a_rejection_is_caught(rejected):
