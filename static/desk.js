@@ -2,7 +2,7 @@
 (() => {
   const root = document.documentElement, $ = (s, e = document) => e.querySelector(s), all = s => [...document.querySelectorAll(s)];
   const typing = t => t.isContentEditable || t.matches('textarea,select,input:not([type=radio],[type=checkbox],[type=button],[type=submit])');
-  const rows = () => all('.items>li,.grid tbody tr');
+  const rows = () => all('.items>li,.grid:not(.inv *) tbody tr');
   const chosen = x => x.matches('.sel,[aria-current]');
   const select = row => {
     rows().filter(chosen).forEach(x => { x.classList.remove('sel'); x.removeAttribute('aria-current'); });
@@ -38,7 +38,7 @@
     let k = ctrl ? 'ctrl+enter' : e.key.length === 1 ? e.key.toLowerCase() : e.key;
     k = moved[k] ?? k; if (!k) return;
     if (e.repeat && !/^[jknp]$/.test(k)) { if (/^[a-z.]$|enter$/i.test(k)) e.preventDefault(); return; } // a held key never decides twice
-    if (Date.now() - swapped < 400 && /^(ctrl\+enter|Enter|[a-z])$/.test(k)) return e.preventDefault();
+    if (Date.now() - swapped < 400 && /^(ctrl\+enter|Enter|[a-il-z])$/.test(k)) return e.preventDefault();
     if (k === 'Enter' && t.closest('a,button,summary,input,select')) return;
     if (moves[k]?.()) return e.preventDefault();
     const row = rows().find(chosen);

@@ -13,6 +13,7 @@ from reviews import services
 from reviews.models import Approval, Comment, Preference, Review
 from tests.cast import Cast, answer, bill, group, open_review_of, second_admin, waiting_bill, work
 from tests.desk import case_url
+from tests.papers import found, paper_case, value
 
 from .conftest import SignIn, press
 from .test_desk import SIZES, THEMES, violations, widths
@@ -265,3 +266,24 @@ def test_a_preview_that_takes_its_time_says_so(everybody: Cast, sign_in: SignIn)
     held[0].continue_()
     expect(page.locator("#peek")).to_contain_text(second.title)
     assert page.locator("#peek").evaluate(said) == "none"
+
+
+def test_keys_lead_from_case_to_case_in_the_order_of_the_list_without_leaving_the_page(
+    everybody: Cast, sign_in: SignIn
+) -> None:
+    cases = []
+    for amount in ("900.00", "800.00", "700.00"):
+        said = found(amount=amount, seller=f"Vendor {amount}")
+        said["reading"]["lines"] = [{"name": value("Bearing"), "quantity": value("2")}]
+        cases.append(paper_case(everybody, [["Invoice"]], said))
+    page = sign_in("clerk")
+    page.route("**/beat/", lambda route: route.fulfill(status=204))
+    page.goto(case_url(cases[0]) + "?view=mine&as=form")
+    expect(page.locator(".inv tbody tr")).to_have_count(1)
+    page.evaluate("document.body.dataset.here = 'still'")
+    for key, shown in (("j", cases[1]), ("j", cases[2]), ("k", cases[1])):
+        page.keyboard.press(key)
+        expect(page.get_by_role("heading", name=shown.title, level=1)).to_be_focused()
+        expect(page).to_have_url(re.compile(f"{shown.task_id}/"))
+        expect(page.locator("#live")).to_have_text(shown.title)
+    expect(page.locator("body[data-here=still]")).to_have_count(1)
