@@ -183,6 +183,20 @@ def test_every_decision_can_be_reached_by_thumb(everybody: Cast, sign_in: SignIn
         assert all(left >= 0 and right <= width and height >= 44 for left, right, height in places)
 
 
+def test_on_a_small_screen_the_button_is_beside_the_choices_and_stays_when_one_is_made(
+    everybody: Cast, sign_in: SignIn
+) -> None:
+    page = sign_in("clerk", viewport={"width": 1024, "height": 768})
+    page.goto(case_url(waiting_bill(everybody)))
+    button, reject = page.get_by_role("button", name="Record decision"), page.locator(".pick label").nth(1)
+    assert abs((button.bounding_box() or {})["y"] - (reject.bounding_box() or {})["y"]) < 4
+    reject.click()
+    expect(page.get_by_role("group", name="Reason")).to_be_visible()
+    for width, height in ((1024, 768), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        expect(button).to_be_in_viewport(ratio=1)
+
+
 def test_a_run_of_sixty_steps_folds_what_has_finished(everybody: Cast, sign_in: SignIn) -> None:
     steps = ["  s1: {agent: cast.read, title: Warm MAMMOTHS and a long list of vendors}"]
     steps += [f"  s{n}: {{agent: cast.read, needs: [s{n - 1}]}}" for n in range(2, 61)]
