@@ -190,7 +190,7 @@ def _object_rule(codename: str) -> Rule:
     return lambda user, obj: holds(user, codename, obj)
 
 
-def _model_rule(permission: str) -> Rule:
+def model_rule(permission: str) -> Rule:
     """What operators and admins do, which no single object grants."""
     return lambda user, obj: user.has_perm(permission)
 
@@ -215,14 +215,14 @@ def _documents_seen(user: Any) -> Q:
 
 register(Workflow, "start", _object_rule("start_run"))
 register(Workflow, "view_runs", _object_rule("view_runs"))
-register(Workflow, "write", _model_rule("orchestrator.change_workflow"))
-register(Policy, "write", _model_rule("orchestrator.change_policy"))
+register(Workflow, "write", model_rule("orchestrator.change_workflow"))
+register(Policy, "write", model_rule("orchestrator.change_policy"))
 register(DataSource, "read", _object_rule("read_source"))
 register(Run, "view", _sees)
 register(Run, "cancel", _may_cancel)
 register(Document, "view", _sees)
-register(Incident, "resolve", _model_rule("orchestrator.resolve_incident"))
-register(Hold, "pull", _model_rule("orchestrator.pull_hold"))
-register(Hold, "release", _model_rule("orchestrator.pull_hold"))
+register(Incident, "resolve", model_rule("orchestrator.resolve_incident"))
+register(Hold, "pull", model_rule("orchestrator.pull_hold"))
+register(Hold, "release", model_rule("orchestrator.pull_hold"))
 register_sight(Run, _runs_seen)
 register_sight(Document, _documents_seen)

@@ -30,9 +30,18 @@ from .questions import same
 if TYPE_CHECKING:
     from .deciding import Act
 
-ADD, VIEW, STAND_IN = "reviews.add_controlcase", "reviews.view_controlcase", "stand_in"
+VIEW, STAND_IN = "reviews.view_controlcase", "stand_in"
 OVER = "A control case: it ends with its answer."
 MOST = 20  # documents of a case
+
+
+def may_plant(user: Any) -> bool:
+    return permissions.may(user, "plant", ControlCase())
+
+
+def may_know(user: Any) -> bool:
+    """Which cases were planted, and what their answers are."""
+    return permissions.may(user, "know", ControlCase())
 
 
 def stand_ins() -> QuerySet[Any]:
@@ -59,7 +68,7 @@ def plant(
 ) -> ControlCase:
     """Starts a control case as if `stands_in` had handed it in; `documents` are (name, content), `deadline` and `key`
     as for any run. NotAllowed; Invalid, by field."""
-    if not actor.has_perm(ADD):
+    if not may_plant(actor):
         raise NotAllowed("control", gettext("You may not plant control cases."))
     corrections = corrections or {}
     if errors := [*_objections(stands_in, verdicts, why, documents), *_wrong(corrections, verdicts)]:
@@ -138,7 +147,7 @@ def _tell(case: ControlCase, kind: str, actor: Any, **data: Any) -> None:
 @transaction.atomic
 def withdraw(*, case: ControlCase, actor: Any) -> None:
     """Takes a planted case away that nobody has answered. NotAllowed, Conflict."""
-    if not (actor.has_perm(ADD) and actor.has_perm(VIEW)):
+    if not (may_plant(actor) and may_know(actor)):
         raise NotAllowed("control", gettext("You may not take control cases away."))
     try:
         run = runs.cancel_run(run_id=case.run_id, actor=actor, reason=OVER)
@@ -164,12 +173,12 @@ def barred(run: Run) -> str:
 
 def knows(user: Any, review: Review) -> bool:
     """Whether this person may know what the answer to this round is."""
-    return bool(review.control) and (user.has_perm(VIEW) or planted(review.run).filter(planted_by=user.pk).exists())
+    return bool(review.control) and (may_know(user) or planted(review.run).filter(planted_by=user.pk).exists())
 
 
 def withheld(user: Any) -> set[str]:
     """Control cases that somebody who reads the whole trail, and may decide cases as well, is not to know of yet."""
-    if user.has_perm(VIEW) or not permissions.granted(user, Queue, ["decide", "reroute"]):
+    if may_know(user) or not permissions.granted(user, Queue, ["decide", "reroute"]):
         return set()
     rows = ControlCase.objects.filter(answered_at=None, run__ended_at=None).exclude(planted_by=user)
     return set(map(str, rows.values_list("pk", flat=True)))

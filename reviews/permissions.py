@@ -27,7 +27,7 @@ from orchestrator.statements import Slot, look_up
 
 from . import control, policies, querysets
 from .blind import hidden_rounds
-from .models import Approval, Queue, Review
+from .models import Approval, ControlCase, Queue, Review
 
 FEW = 1_000  # runs that are named one by one
 SEES = ("view_queue", "decide", "reroute")
@@ -175,6 +175,8 @@ def register() -> None:
     permissions.register(Queue, "decide", lambda user, queue: not is_agent(user) and holds(user, "decide", queue))
     permissions.register(Review, "view", _sees_review)
     permissions.register(Task, "open_case", _opens_case)
+    permissions.register(ControlCase, "plant", permissions.model_rule("reviews.add_controlcase"))
+    permissions.register(ControlCase, "know", permissions.model_rule(control.VIEW))
     permissions.register(Review, "claim", lambda user, review: bool(allowed(user, review)))
     permissions.register(Review, "answer", _may_answer)
     permissions.register(Review, "reassign", lambda user, review: holds(user, "reroute", review.queue))

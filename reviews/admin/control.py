@@ -142,10 +142,10 @@ class ControlCaseAdmin(ReadOnlyAdmin):
     ordering = ["-planted_at"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(control.ADD)
+        return control.may_plant(request.user)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(control.VIEW)
+        return control.may_know(request.user)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
