@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 
-KEPT = {"django_content_type", "auth_permission"}  # as `migrate` made them
+KEPT = {"django_content_type", "auth_permission", "orchestrator_connector"}  # as `migrate` made them
 
 
 @contextmanager
