@@ -26,7 +26,7 @@
   const moved = JSON.parse(root.dataset.keymap ?? '{}'); // {pressed: the usual key}
   const label = () => { for (const [on, usual] of Object.entries(moved)) if (usual) for (const x of all(`[data-key="${CSS.escape(usual)}"]`)) { const b = $('kbd', x.closest('label,[role=search]') ?? x); if (b) b.textContent = on.toUpperCase(); } };
   label();
-  let swapped = 0; // a key meant for the case that has left must not act on the next
+  let swapped = 0; // a key meant for the last case must not act on the next
   const tick = () => { const b = $('.items .sel [form=bulk]'); b?.click(); return !!b; };
   const moves = { x: tick, j: () => move(1), k: () => move(-1), n: () => mark(1), p: () => mark(-1), '+': () => zoom(1), '-': () => zoom(-1) };
 
@@ -37,7 +37,7 @@
     if (e.altKey || (ctrl && e.key !== 'Enter') || (!ctrl && (off || typing(t)))) return;
     let k = ctrl ? 'ctrl+enter' : e.key.length === 1 ? e.key.toLowerCase() : e.key;
     k = moved[k] ?? k; if (!k) return;
-    if (e.repeat && !/^[jknp]$/.test(k)) { if (/^[a-z.]$|enter$/i.test(k)) e.preventDefault(); return; } // a held key never decides twice
+    if (e.repeat && !/^[jknp]$/.test(k)) { if (/^[a-z.]$|enter$/i.test(k)) e.preventDefault(); return; } // held keys never decide
     if (Date.now() - swapped < 400 && /^(ctrl\+enter|Enter|[a-il-z])$/.test(k)) return e.preventDefault();
     if (k === 'Enter' && t.closest('a,button,summary,input,select')) return;
     if (moves[k]?.()) return e.preventDefault();
@@ -84,7 +84,7 @@
   addEventListener('toggle', e => { // what was opened goes on record
     const n = $('#looked'); if (n && e.target.open) n.value += ` ${e.target.closest('section')?.id ?? ''}`;
   }, true);
-  addEventListener('change', e => { // a choice is made: the next case is fetched, not seen
+  addEventListener('change', e => { // the next case is fetched, not seen
     const url = $('a[rel=next]')?.href; if (e.target.name !== 'verdict' || !url || ahead === url) return;
     ahead = url; text = '';
     fetch(url, { headers: { 'X-Ahead': '1' } }).then(r => r.text()).then(got => { if (ahead === url) text = got; }, () => 0);
