@@ -66,7 +66,7 @@ class View:
 class Counts:
     """Of the person's own views in their order, of what is new in the list and of what is due soon in it. `listed`: of
     the list itself, where it is not simply one of the views; `cut`: of the due band in which the page ends; `oldest`:
-    when the first of what was counted of the list was opened."""
+    when the first of the list was opened, where that is known from its rows or is counted with them."""
 
     own: Sequence[int]
     new: int
@@ -97,20 +97,31 @@ def counts_beside(sight: Sight, wanted: Wanted, page: Page, since: datetime) -> 
         listed, oldest = rest[: len(further)] or (len(page.rows), None)
         return Counts(own, sum(rest[len(further) :]), listed=listed, oldest=_opened_first(page, whole, oldest))
     band = cut_band(wanted, page)
-    names = (*OWN, NEW, SOON, *(() if band is None else (IN_BAND[band],)), *(() if whole or further else (OLDEST,)))
+    names = (*OWN, NEW, SOON, *(() if band is None else (IN_BAND[band],)))
     found = _numbers(names, wanted, sight.user, sight.at, further, since)
     by_name, rest = dict(zip(names, found, strict=False)), found[len(names) :]
-    listed, oldest = rest or (len(page.rows) if wanted.is_narrowed else None, by_name.get(OLDEST))
+    listed, oldest = rest or (len(page.rows) if wanted.is_narrowed else None, None)
     cut = None if band is None else by_name[IN_BAND[band]]
     return Counts(
         found[: len(OWN)], by_name[NEW], by_name[SOON], listed, cut, oldest=_opened_first(page, whole, oldest)
     )
 
 
+def opened_first(sight: Sight, wanted: Wanted, page: Page, counts: Counts, here: str) -> datetime | None:
+    """When the first case of the list was opened. A list of several pages is asked for it unless it is too long to be
+    counted: then nothing is said, and nothing is to be paid for it."""
+    if counts.oldest or wanted.is_narrowed or not page.rows or here.endswith("+"):
+        return counts.oldest
+    return _moment(_numbers((OLDEST,), wanted, sight.user, sight.at)[0])
+
+
 def _opened_first(page: Page, whole: bool, found: Any) -> datetime | None:
-    """By the rows of a list that is one page; else as the statement found it, which on SQLite is text."""
-    if whole:
-        return min((row.opened_at for row in page.rows), default=None)
+    """By the rows of a list that is one page; else as the statement found it."""
+    return min((row.opened_at for row in page.rows), default=None) if whole else _moment(found)
+
+
+def _moment(found: Any) -> datetime | None:
+    """What a statement found, which on SQLite is text."""
     for convert in connection.ops.get_db_converters(SINCE):
         found = convert(found, SINCE, connection)
     return found

@@ -21,7 +21,18 @@ from orchestrator.models import PolicyRule, Workflow
 from orchestrator.words import later as _
 
 from . import inbox, services
-from .counts import MOST_NEWS, Counts, View, ahead, as_text, counts_beside, in_cut_band, own_counts, views_of
+from .counts import (
+    MOST_NEWS,
+    Counts,
+    View,
+    ahead,
+    as_text,
+    counts_beside,
+    in_cut_band,
+    opened_first,
+    own_counts,
+    views_of,
+)
 from .errors import Conflict, NotAllowed
 from .forms import SNOOZES
 from .inbox import Sight, Wanted, newest_review
@@ -144,12 +155,13 @@ def around(sight: Sight, wanted: Wanted, page: inbox.Page, counts: Counts) -> di
     here = next((view.count for view in views if view.name == wanted.view), "")
     here = here if counts.listed is None else as_text(counts.listed)
     first = page.rows[0] if page.rows else None
+    opened = opened_first(sight, wanted, page, counts, here)
     return {
         **in_columns(views),
         "day": day_of(sight),
         "here": here,
         "soon": as_text(counts.soon) if counts.soon else "",
-        "oldest": sight.at.now - counts.oldest if counts.oldest and not here.endswith("+") else None,
+        "oldest": sight.at.now - opened if opened and not here.endswith("+") else None,
         "title": sight.title_of(wanted.view) or gettext("No such view"),
         "waiting": ahead(counts.own[0]),
         "sorts": SORTS.items(),
