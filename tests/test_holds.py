@@ -93,6 +93,7 @@ def test_every_page_tells_what_is_held_by_whom_and_since_when(settings):
     settings.TIME_ZONE = "Asia/Tokyo"
     everybody = cast()
     first, second = pulled("connector", "bank", everybody.manager), pulled("all", "", everybody.admin)
+    Hold.objects.update(pulled_at=first.pulled_at)  # at the same moment: in the order they were made
     page = text_of(signed_in(everybody.clerk).get("/queue/"))
     told = [f"On hold: {hold}." for hold in (first, second)]
     assert page.index(told[0]) < page.index(told[1])

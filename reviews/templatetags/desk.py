@@ -118,7 +118,7 @@ def in_force() -> QuerySet[Any]:
     names = ("pk", "scope", "value", "reason", "pulled_at")
     person = {name: f"pulled_by__{name}" for name in ("id", "username", "first_name", "last_name")}
     fields = JSONObject(**{name: name for name in names}, pulled_by=JSONObject(**person))
-    return Hold.objects.filter(released_at=None).order_by("pulled_at").values(one=fields)
+    return Hold.objects.filter(released_at=None).order_by("pulled_at", "pk").values(one=fields)
 
 
 def hold_of(kept: dict[str, Any]) -> Hold:
