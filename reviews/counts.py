@@ -95,16 +95,14 @@ def counts_beside(sight: Sight, wanted: Wanted, page: Page, since: datetime) -> 
         own = _numbers(OWN, Wanted(), sight.user, sight.at, [*further, *_found_new(sight, wanted, since)])
         own, rest = own[: len(OWN)], own[len(OWN) :]
         listed, oldest = rest[: len(further)] or (len(page.rows), None)
-        return Counts(own, sum(rest[len(further) :]), listed=listed, oldest=_opened_first(page, whole, oldest))
+        return Counts(own, sum(rest[len(further) :]), listed=listed, oldest=_oldest(page, whole, oldest))
     band = cut_band(wanted, page)
     names = (*OWN, NEW, SOON, *(() if band is None else (IN_BAND[band],)))
     found = _numbers(names, wanted, sight.user, sight.at, further, since)
     by_name, rest = dict(zip(names, found, strict=False)), found[len(names) :]
     listed, oldest = rest or (len(page.rows) if wanted.is_narrowed else None, None)
     cut = None if band is None else by_name[IN_BAND[band]]
-    return Counts(
-        found[: len(OWN)], by_name[NEW], by_name[SOON], listed, cut, oldest=_opened_first(page, whole, oldest)
-    )
+    return Counts(found[: len(OWN)], by_name[NEW], by_name[SOON], listed, cut, oldest=_oldest(page, whole, oldest))
 
 
 def opened_first(sight: Sight, wanted: Wanted, page: Page, counts: Counts, here: str) -> datetime | None:
@@ -115,7 +113,7 @@ def opened_first(sight: Sight, wanted: Wanted, page: Page, counts: Counts, here:
     return _moment(_numbers((OLDEST,), wanted, sight.user, sight.at)[0])
 
 
-def _opened_first(page: Page, whole: bool, found: Any) -> datetime | None:
+def _oldest(page: Page, whole: bool, found: Any) -> datetime | None:
     """By the rows of a list that is one page; else as the statement found it."""
     return min((row.opened_at for row in page.rows), default=None) if whole else _moment(found)
 

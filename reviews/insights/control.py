@@ -1,14 +1,12 @@
 """Control cases: how many of the answers were as expected, and about how many cases nobody was asked."""
 
-from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from orchestrator.models import Run
 
 from ..models_control import ControlCase
-from ..packet import name_of
-from .scope import Scope
+from .scope import Scope, names_of
 from .tables import COUNT, SHARE_COLUMNS, Column, Table, shares
 
 Line = tuple[str, int, int]  # what, how many, of how many
@@ -43,7 +41,7 @@ def people(scope: Scope) -> list[Table]:
         pk: (caught, number)
         for pk, number, caught in rows.annotate(all=Count("pk"), hit=Count("pk", filter=Q(caught=True)))
     }
-    names = {user.pk: name_of(user) for user in get_user_model().objects.filter(pk__in=list(counted))}
+    names = names_of(counted)
     found = [[names[pk], number, caught, *shares(caught, number)] for pk, (caught, number) in counted.items()]
     title = _("Control cases by person") if scope.led else _("Your own control cases")
     heads = [

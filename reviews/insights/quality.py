@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,12 +12,11 @@ from django.utils.translation import gettext_lazy
 from orchestrator.policies.gate import SAMPLE
 
 from ..models import Approval, Measured, Review
-from ..packet import name_of
 from ..policies import APPROVE, SIGNED
 from ..questions import same
 from . import charts, control
 from .flow import ended
-from .scope import Scope
+from .scope import Scope, names_of
 from .tables import COUNT, SHARE_COLUMNS, Column, Table, grouped, shares, whole
 
 AGREED, CORRECTED, OVERRODE = OUTCOMES = ("agreed", "corrected", "overrode")
@@ -160,7 +158,7 @@ def by_person(scope: Scope) -> list[Table]:
     there is nothing to show."""
     whose = Q(reviewer=scope.reader) | Q(review__queue__in=scope.led)
     found = counted(read(final(scope).filter(whose)), lambda answer: answer.person)
-    names = {user.pk: name_of(user) for user in get_user_model().objects.filter(pk__in=list(found))}
+    names = names_of(found)
     rows = [row_of(names[person], found[person]) for person in sorted(found, key=names.__getitem__)]
     title = _("Answers by person") if scope.led else _("Your own answers")
     if not rows:

@@ -4,11 +4,12 @@ Figures of a queue are seen by those who hold `insights` on it, and by auditors;
 those who hold `lead` on it, and everybody sees their own.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any, TypeVar
 
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from orchestrator.permissions import granted, granted_each, is_auditor
 from orchestrator.words import later as _
 
 from ..models import Queue
+from ..packet import name_of
 from ..wanted import Unknown
 
 FLOW, QUALITY, CALIBRATION, COST = "flow", "quality", "calibration", "cost"
@@ -89,3 +91,8 @@ def scope_of(user: Any, days: int) -> Scope:
         dict(known.order_by("title").values_list("name", "title")),
         sees_all or len(found) == Queue.objects.count(),
     )
+
+
+def names_of(people: Iterable[Any]) -> dict[Any, str]:
+    """{key of a person: how they are called}."""
+    return {user.pk: name_of(user) for user in get_user_model().objects.filter(pk__in=list(people))}
